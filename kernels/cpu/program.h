@@ -1,0 +1,42 @@
+// The C side of kernels.Call, and what a kernel is given when it runs.
+#ifndef ATOLL_PROGRAM_H
+#define ATOLL_PROGRAM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { ATOLL_MAX_ARGS = 12, ATOLL_MAX_DIMS = 8, ATOLL_MAX_SCALARS = 8 };
+
+// In the order of kernels.Kernel; a Go test holds the two lists together.
+enum atoll_kernel {
+	K_EMBED, K_EMBED_BACKWARD, K_LAYERNORM, K_LAYERNORM_BACKWARD, K_LINEAR, K_LINEAR_DX, K_LINEAR_DW, K_ATTENTION,
+	K_ATTENTION_BACKWARD, K_ATTENTION_CACHED, K_ADD, K_DROPOUT, K_HEAD_LOSS, K_POOL, K_POOL_BACKWARD, K_CLASS_LOSS,
+	K_BINARY_LOSS, K_GRAD_NORM, K_ADAMW, K_COUNT
+};
+
+enum atoll_dtype { DT_F32, DT_BF16, DT_F16, DT_I32 };
+enum atoll_mode { MODE_OVERWRITE, MODE_ACCUMULATE, MODE_BY_STEP };
+enum atoll_step { STEP_LOSS_SCALE, STEP_LEARNING_RATE, STEP_CORRECTION1, STEP_CORRECTION2, STEP_ACCUMULATE };
+
+// Laid out as kernels.Call.
+typedef struct {
+	uint32_t kernel, precision;
+	uint64_t args[ATOLL_MAX_ARGS]; // segment << 56 | offset; all ones: absent
+	int64_t dims[ATOLL_MAX_DIMS];
+	float scalars[ATOLL_MAX_SCALARS];
+} atoll_call;
+
+typedef struct team team;
+
+// A kernel runs on the thread that replays the program and hands parallel work to the team. arg holds the resolved
+// arguments, NULL where absent. It returns 0, or 1 after writing what is wrong with its data to error (256 bytes).
+typedef int atoll_kernel_fn(team *t, const atoll_call *c, void *const *arg, char *error);
+
+// One instruction set's kernels: variant_avx512.c, variant_avx2.c and variant_portable.c each fill one of these from the
+// same sources.
+typedef struct {
+	const char *name;
+	atoll_kernel_fn *kernels[K_COUNT];
+} atoll_variant;
+
+#endif

@@ -1,0 +1,28 @@
+// The threads of a CPU device. They stay awake for the length of a program and sleep between programs.
+#ifndef ATOLL_TEAM_H
+#define ATOLL_TEAM_H
+
+#include "program.h"
+
+// body is called once for each i in 0..n-1, by any worker in any order; worker is below team_size. Results must not
+// depend on which worker does what: the same bits for any number of threads is a promise of the project.
+typedef void team_body(void *arg, int64_t i, int worker);
+
+team *team_new(int threads);
+void team_free(team *t);
+int team_size(const team *t);
+
+// team_wake and team_rest bracket a program: between them the workers spin for work (for a bounded time, then yield).
+void team_wake(team *t);
+void team_rest(team *t);
+
+// team_for runs body over 0..n-1 on all workers, the caller included, and returns when all is done. Not nested.
+void team_for(team *t, int64_t n, team_body *body, void *arg);
+
+// Memory that lives as long as the team and only grows: one block per worker, and one shared by all. 64-byte aligned,
+// contents undefined. NULL when the machine has no more (the kernel then returns an error). Call team_scratch for every
+// worker before team_for, not inside of it.
+void *team_scratch(team *t, int worker, size_t bytes);
+void *team_shared(team *t, size_t bytes);
+
+#endif

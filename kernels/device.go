@@ -1,0 +1,49 @@
+package kernels
+
+import "fmt"
+
+// Device runs programs. A device is used by one goroutine at a time unless its package says otherwise.
+type Device interface {
+	// Name is the device as the user writes it ("cpu", "cuda:0").
+	Name() string
+	// Describe is one line for people: model, instruction set, threads.
+	Describe() string
+	// NewBuffer gives zeroed memory of the device, aligned to Alignment.
+	NewBuffer(bytes int64) (Buffer, error)
+	// NewProgram checks calls against the signature table and the buffers' sizes and prepares them for Run.
+	NewProgram(calls []Call, segments []Buffer) (Program, error)
+	// Close gives everything back. Programs and buffers of the device are dead after it.
+	Close() error
+}
+
+// Buffer is memory of a device.
+type Buffer interface {
+	Size() int64
+	// Bytes is the memory itself where the host can reach it, else nil.
+	Bytes() []byte
+	// Write copies src to offset; Read copies from offset into dst. Both return an error when out of bounds.
+	Write(offset int64, src []byte) error
+	Read(dst []byte, offset int64) error
+	Free()
+}
+
+// Program is a list of calls bound to its buffers.
+type Program interface {
+	// Run executes the calls in order and returns when all is done. It does not allocate. A *Fault says which call failed.
+	Run() error
+	Free()
+}
+
+// Alignment of every buffer and of every offset the planner gives, in bytes: a cache line, and a vector of AVX-512.
+const Alignment = 64
+
+// Fault is what a kernel found wrong with its data while it ran.
+type Fault struct {
+	Index   int // of the call in the program
+	Kernel  Kernel
+	Message string
+}
+
+func (f *Fault) Error() string {
+	return fmt.Sprintf("instruction %d, %v: %s", f.Index, f.Kernel, f.Message)
+}

@@ -1,0 +1,28 @@
+package kernels
+
+import "unsafe"
+
+// Float32s, Int32s and Uint16s view aligned memory as elements, without a copy.
+func Float32s(b []byte) []float32 { return view[float32](b) }
+
+// Int32s views b as int32.
+func Int32s(b []byte) []int32 { return view[int32](b) }
+
+// Uint16s views b as the bits of half-precision numbers.
+func Uint16s(b []byte) []uint16 { return view[uint16](b) }
+
+// BytesOf views elements as bytes in the machine's order.
+func BytesOf[E float32 | int32 | uint16](s []E) []byte {
+	if len(s) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s)*int(unsafe.Sizeof(s[0])))
+}
+
+func view[E float32 | int32 | uint16](b []byte) []E {
+	if len(b) == 0 {
+		return nil
+	}
+	var e E
+	return unsafe.Slice((*E)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/int(unsafe.Sizeof(e)))
+}
