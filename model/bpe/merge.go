@@ -1,0 +1,101 @@
+package bpe
+
+import "math"
+
+// noRank is the rank of a pair that no rule merges.
+const noRank = math.MaxUint32
+
+// maxShort is the length in bytes up to which a word is merged by scanning its pairs; the scan is quadratic but needs
+// no memory of its own, and is faster for such words than a heap.
+const maxShort = 96
+
+// A pairTable maps a pair of ids to the rank of the rule that merges it: open addressing with linear probing, never
+// more than half full. It is several times faster here than Go's map.
+type pairTable struct {
+	keys  []uint64 // left+1 in the high half, right in the low: 0 is an empty slot
+	ranks []uint32
+	shift uint
+}
+
+func newPairTable(n int) pairTable {
+	bits := uint(4)
+	for 1<<bits < 2*n {
+		bits++
+	}
+	return pairTable{keys: make([]uint64, 1<<bits), ranks: make([]uint32, 1<<bits), shift: 64 - bits}
+}
+
+// slot gives the place of a key, or the empty slot where it would go. The multiplier is 2^64 divided by the golden
+// ratio (Knuth, The Art of Computer Programming, volume 3, section 6.4).
+func (p *pairTable) slot(key uint64) uint64 {
+	mask := uint64(len(p.keys) - 1)
+	i := key * 0x9E3779B97F4A7C15 >> p.shift
+	for p.keys[i&mask] != key && p.keys[i&mask] != 0 {
+		i++
+	}
+	return i & mask
+}
+
+// set gives a pair its rank; a pair that stands twice in a list of rules keeps its last, as in Hugging Face.
+func (p *pairTable) set(left, right int32, rank uint32) {
+	key := uint64(left+1)<<32 | uint64(uint32(right))
+	i := p.slot(key)
+	p.keys[i], p.ranks[i] = key, rank
+}
+
+// rank gives a pair's rank, noRank if no rule merges it.
+func (p *pairTable) rank(left, right int32) uint32 {
+	key := uint64(left+1)<<32 | uint64(uint32(right))
+	i := p.slot(key)
+	if p.keys[i] == 0 {
+		return noRank
+	}
+	return p.ranks[i]
+}
+
+// appendMerged appends the ids of one word: its bytes, then the rule of lowest rank applied, leftmost first, until
+// none applies.
+func (t *Tokenizer) appendMerged(dst []int32, word string) []int32 {
+	if len(word) > maxShort {
+		return t.appendMergedLong(dst, word)
+	}
+	start := len(dst)
+	for i := range len(word) {
+		dst = append(dst, t.bytes[word[i]])
+	}
+	return dst[:start+t.mergeShort(dst[start:])]
+}
+
+// mergeShort merges at most maxShort ids in place and gives how many are left.
+func (t *Tokenizer) mergeShort(ids []int32) int {
+	var store [maxShort]uint32
+	n := len(ids)
+	ranks := store[:n] // ranks[i] is that of ids[i] and ids[i+1]; the last is noRank
+	for i := range n - 1 {
+		ranks[i] = t.pairs.rank(ids[i], ids[i+1])
+	}
+	ranks[n-1] = noRank
+	for {
+		best, rank := 0, uint32(noRank)
+		for i, r := range ranks {
+			if r < rank {
+				best, rank = i, r
+			}
+		}
+		if rank == noRank {
+			return len(ids)
+		}
+		ids[best] = t.rules[rank].merged
+		copy(ids[best+1:], ids[best+2:])
+		copy(ranks[best+1:], ranks[best+2:])
+		n--
+		ids, ranks = ids[:n], ranks[:n]
+		ranks[best] = noRank
+		if best+1 < n {
+			ranks[best] = t.pairs.rank(ids[best], ids[best+1])
+		}
+		if best > 0 {
+			ranks[best-1] = t.pairs.rank(ids[best-1], ids[best])
+		}
+	}
+}
