@@ -32,6 +32,7 @@ const (
 	BinaryLoss                      // sigmoid cross-entropy over K labels
 	GradNorm                        // the Euclidean norm of all gradients
 	AdamW                           // one update with clipping and decoupled decay
+	GELUBackward                    // dpre = dy * gelu'(pre), where no product has it as its epilogue
 
 	Count // how many there are
 )

@@ -108,6 +108,7 @@ var signatures = [Count]Signature{
 	AdamW: {"adamw", []Arg{inout("weights", Float, "N"), inout("m", Float, "N"), inout("v", Float, "N"), in("grads", Float, "N"),
 		in("norm", Float, "1"), in("loss", Float, "1"), in("step", Float, "8")},
 		[]string{"N"}, []string{"beta1", "beta2", "epsilon", "decay", "clip"}},
+	GELUBackward: {"gelu.backward", []Arg{out("dpre", Act, "N"), in("dy", Act, "N"), in("pre", Act, "N")}, []string{"N"}, nil},
 }
 
 // Dim is the value of the named dim of c; a name the kernel lacks is a mistake in the caller and gives -1.

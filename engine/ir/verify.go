@@ -1,0 +1,115 @@
+package ir
+
+import (
+	"errors"
+	"fmt"
+
+	"atoll/kernels"
+)
+
+// Verify holds p against the rules that every pass must keep:
+//
+//   - a kernel's arguments are the ones of its signature: present unless optional, of the class's element type, and as
+//     large as the dims say;
+//   - a temporary is written before it is read, and read after it is written (a value nobody reads is work for nothing);
+//   - parameters are written by the optimizer alone, inputs by no instruction, outputs by at least one;
+//   - no instruction writes one value through two arguments.
+//
+// It returns all violations joined, each with its instruction.
+func Verify(p Program) error {
+	var all []error
+	written := make([]bool, len(p.Values))
+	read := make([]bool, len(p.Values))
+	for n := range p.Instrs {
+		i := &p.Instrs[n]
+		if err := verifyInstr(p, i, written, read); err != nil {
+			all = append(all, fmt.Errorf("instruction %d: %s: %w", n, p.Line(n), err))
+		}
+	}
+	for id, v := range p.Values {
+		switch {
+		case v.Kind == Output && !written[id]:
+			all = append(all, fmt.Errorf("output %s is never written", p.name(ID(id))))
+		case v.Kind == Temp && written[id] && !read[id]:
+			all = append(all, fmt.Errorf("%s is written and never read: run the dead-code pass", p.name(ID(id))))
+		}
+	}
+	return errors.Join(all...)
+}
+
+func verifyInstr(p Program, i *Instr, written, read []bool) error {
+	if i.Kernel >= kernels.Count {
+		return fmt.Errorf("kernel %d is not in the table of %d", i.Kernel, kernels.Count)
+	}
+	sig := kernels.SignatureOf(i.Kernel)
+	for at, arg := range sig.Args {
+		id := i.Args[at]
+		if id == None {
+			if arg.Optional {
+				continue
+			}
+			return fmt.Errorf("argument %s is absent, and it is not optional", arg.Name)
+		}
+		if int(id) >= len(p.Values) || id < 0 {
+			return fmt.Errorf("argument %s is value %d of %d", arg.Name, id, len(p.Values))
+		}
+		if err := verifyArg(p, i, at); err != nil {
+			return err
+		}
+		if i.Reads(at) {
+			if p.Values[id].Kind == Temp && !written[id] {
+				return fmt.Errorf("argument %s reads %s before anything writes it", arg.Name, p.name(id))
+			}
+			read[id] = true
+		}
+	}
+	for at, arg := range sig.Args {
+		if id := i.Args[at]; id != None && i.Writes(at) {
+			if err := verifyWrite(p, i, at); err != nil {
+				return err
+			}
+			written[id] = true
+			if arg.Access == kernels.Out && len(arg.Shape) > 0 && isScratch(i.Kernel, arg.Name) {
+				read[id] = true
+			}
+		}
+	}
+	return nil
+}
+
+// isScratch says that a kernel's output is room to work in, which nobody reads afterwards.
+func isScratch(k kernels.Kernel, arg string) bool { return k == kernels.HeadLoss && arg == "logits" }
+
+func verifyArg(p Program, i *Instr, at int) error {
+	call := kernels.Call{Kernel: i.Kernel, Precision: i.Precision, Dims: i.Dims}
+	want, err := call.Elements(at)
+	if err != nil {
+		return err
+	}
+	v, arg := p.Values[i.Args[at]], kernels.SignatureOf(i.Kernel).Args[at]
+	if got := v.Elements() - i.Views[at]; got < want || i.Views[at] < 0 {
+		return fmt.Errorf("argument %s has shape %s, %d elements; %s has %d from element %d on",
+			arg.Name, arg.Shape, want, p.name(i.Args[at]), got, i.Views[at])
+	}
+	if dtype := call.DTypeOf(at); v.DType != dtype {
+		return fmt.Errorf("argument %s wants %v, %s is %v", arg.Name, dtype, p.name(i.Args[at]), v.DType)
+	}
+	return nil
+}
+
+func verifyWrite(p Program, i *Instr, at int) error {
+	id := i.Args[at]
+	arg := kernels.SignatureOf(i.Kernel).Args[at]
+	switch v := p.Values[id]; {
+	case v.Kind == Input:
+		return fmt.Errorf("argument %s writes the input %s", arg.Name, p.name(id))
+	case v.Kind == Param && arg.Access != kernels.InOut:
+		return fmt.Errorf("argument %s writes the parameter %s: only the optimizer may", arg.Name, p.name(id))
+	}
+	for other := range at {
+		if i.Args[other] == id && i.Writes(other) {
+			return fmt.Errorf("writes %s through two arguments", p.name(id))
+		}
+	}
+	return nil
+}
