@@ -162,7 +162,7 @@ func (c *Call) Check(segments []int64) error {
 			return err
 		}
 	}
-	return nil
+	return c.checkValues()
 }
 
 func (c *Call) checkArg(i int, a Arg, segments []int64) error {

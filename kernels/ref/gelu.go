@@ -18,3 +18,15 @@ func GELUDerivative(x float64) float64 {
 	t := math.Tanh(geluScale * (x + geluCubic*x*x*x))
 	return 0.5*(1+t) + 0.5*x*(1-t*t)*geluScale*(1+3*geluCubic*x*x)
 }
+
+// GELUBackward gives dpre = dy * gelu'(pre).
+func GELUBackward(dpre, dy, pre []float32) {
+	for i, x := range pre {
+		dpre[i] = float32(float64(dy[i]) * GELUDerivative(float64(x)))
+	}
+}
+
+func runGELUBackward(a *arguments) error {
+	GELUBackward(a.float("dpre"), a.float("dy"), a.float("pre"))
+	return nil
+}

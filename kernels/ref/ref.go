@@ -37,6 +37,7 @@ var runners = [kernels.Count]func(*arguments) error{
 	kernels.BinaryLoss:        runBinaryLoss,
 	kernels.GradNorm:          runGradNorm,
 	kernels.AdamW:             runAdamW,
+	kernels.GELUBackward:      runGELUBackward,
 }
 
 // Run executes one call on the memory of its segments, which must be aligned to 4 bytes. An error that is not a
