@@ -1,0 +1,72 @@
+package cpu
+
+// #include "run.h"
+import "C"
+
+import (
+	"fmt"
+	"unsafe"
+
+	"atoll/kernels"
+)
+
+// buffer is C memory. Free may be called twice, but not while a program that holds it runs.
+type buffer struct {
+	start unsafe.Pointer
+	size  int64
+}
+
+// NewBuffer gives zeroed memory; the error says how many bytes the system refused.
+func (d *Device) NewBuffer(bytes int64) (kernels.Buffer, error) {
+	if bytes < 0 {
+		return nil, fmt.Errorf("cpu: a buffer of %d bytes, want 0 or more", bytes)
+	}
+	start := C.atoll_alloc(C.size_t(bytes))
+	if start == nil {
+		return nil, fmt.Errorf("cpu: the system refused %d bytes (%.1f GiB): use a smaller batch or model, or free memory",
+			bytes, float64(bytes)/(1<<30))
+	}
+	return &buffer{start, bytes}, nil
+}
+
+func (b *buffer) Size() int64 { return b.size }
+
+func (b *buffer) Bytes() []byte {
+	if b.start == nil {
+		return nil
+	}
+	return unsafe.Slice((*byte)(b.start), b.size)
+}
+
+func (b *buffer) Write(offset int64, src []byte) error {
+	if err := b.check("write", offset, len(src)); err != nil {
+		return err
+	}
+	copy(b.Bytes()[offset:], src)
+	return nil
+}
+
+func (b *buffer) Read(dst []byte, offset int64) error {
+	if err := b.check("read", offset, len(dst)); err != nil {
+		return err
+	}
+	copy(dst, b.Bytes()[offset:])
+	return nil
+}
+
+func (b *buffer) check(verb string, offset int64, n int) error {
+	if b.start == nil {
+		return fmt.Errorf("cpu: %s of %d bytes in a buffer that was freed", verb, n)
+	}
+	if offset < 0 || offset > b.size-int64(n) {
+		return fmt.Errorf("cpu: %s of %d bytes at offset %d, and the buffer has %d", verb, n, offset, b.size)
+	}
+	return nil
+}
+
+func (b *buffer) Free() {
+	if b.start != nil {
+		C.atoll_release(b.start, C.size_t(b.size))
+		b.start = nil
+	}
+}

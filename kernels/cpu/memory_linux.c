@@ -1,0 +1,36 @@
+#define _DEFAULT_SOURCE
+#include "run.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+static const size_t LARGE = (size_t)2 << 20; // a large page on AMD64, and on ARM64 with pages of 4 KB
+
+static size_t rounded(size_t bytes) { return (bytes + LARGE - 1) & ~(LARGE - 1); }
+
+// Mapped memory is zero and is only taken when it is touched. One large page more is mapped than needed, and what stands
+// over the aligned part is given back at once.
+static void *map_large(size_t bytes) {
+	size_t size = rounded(bytes), whole = size + LARGE;
+	char *start = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (start == MAP_FAILED) return NULL;
+	char *aligned = (char *)(((uintptr_t)start + LARGE - 1) & ~(uintptr_t)(LARGE - 1));
+	if (aligned > start) munmap(start, (size_t)(aligned - start));
+	if (aligned < start + LARGE) munmap(aligned + size, (size_t)(start + LARGE - aligned));
+	(void)madvise(aligned, size, MADV_HUGEPAGE); // refused where the system has none: slower, nothing else
+	return aligned;
+}
+
+void *atoll_alloc(size_t bytes) {
+	if (bytes > SIZE_MAX / 2) return NULL;
+	if (bytes >= LARGE) return map_large(bytes);
+	void *start;
+	bytes = bytes ? bytes : 1;
+	return posix_memalign(&start, 64, bytes) ? NULL : memset(start, 0, bytes);
+}
+
+void atoll_release(void *start, size_t bytes) {
+	if (start && bytes >= LARGE) munmap(start, rounded(bytes));
+	else free(start);
+}

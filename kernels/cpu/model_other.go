@@ -1,0 +1,7 @@
+//go:build !linux
+
+package cpu
+
+import "runtime"
+
+func processorModel() string { return runtime.GOARCH + " processor" }

@@ -1,0 +1,68 @@
+#include "run.h"
+
+#include <stdio.h>
+
+extern const atoll_variant atoll_portable;
+
+#ifdef __x86_64__
+#include <cpuid.h>
+
+extern const atoll_variant atoll_avx2, atoll_avx512, atoll_avx512bf16;
+
+// The builtins read CPUID and the operating system's register mask; F16C is in every CPU with AVX2 but has its own bit.
+static int has_avx2(void) {
+	unsigned a, b, c, d;
+	__builtin_cpu_init();
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __get_cpuid(1, &a, &b, &c, &d) &&
+	       (c & bit_F16C);
+}
+
+static int has_avx512(void) {
+	return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+	       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+}
+
+static int has_avx512bf16(void) {
+	unsigned a, b, c, d;
+	return has_avx512() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 5);
+}
+#endif
+
+static int has_portable(void) { return 1; }
+
+const atoll_variant *atoll_variant_at(int i, int *supported) {
+	static const struct {
+		const atoll_variant *variant;
+		int (*supported)(void);
+	} variants[] = {
+#ifdef __x86_64__
+		{&atoll_avx512bf16, has_avx512bf16},
+		{&atoll_avx512, has_avx512},
+		{&atoll_avx2, has_avx2},
+#endif
+		{&atoll_portable, has_portable},
+	};
+	if (i < 0 || i >= (int)(sizeof variants / sizeof *variants)) return NULL;
+	*supported = variants[i].supported();
+	return variants[i].variant;
+}
+
+static int64_t replay(team *t, const atoll_variant *v, const atoll_bound *calls, int64_t n, char *error) {
+	for (int64_t i = 0; i < n; i++) {
+		const atoll_bound *b = &calls[i];
+		atoll_kernel_fn *kernel = v->kernels[b->call.kernel];
+		if (!kernel) {
+			snprintf(error, ATOLL_ERROR_BYTES, "the %s variant has no such kernel", v->name);
+			return i;
+		}
+		if (kernel(t, &b->call, b->arg, error)) return i;
+	}
+	return -1;
+}
+
+int64_t atoll_run(team *t, const atoll_variant *v, const atoll_bound *calls, int64_t n, char *error) {
+	team_wake(t);
+	int64_t failed = replay(t, v, calls, n, error);
+	team_rest(t);
+	return failed;
+}

@@ -1,0 +1,27 @@
+// What Go calls: the variants of this build, memory, and the replay of a program.
+#ifndef ATOLL_RUN_H
+#define ATOLL_RUN_H
+
+#include "team.h"
+
+// A call with its arguments resolved to addresses.
+typedef struct {
+	atoll_call call;
+	void *arg[ATOLL_MAX_ARGS]; // NULL where absent
+} atoll_bound;
+
+enum { ATOLL_ERROR_BYTES = 256 };
+
+// atoll_variant_at is variant i, from the fastest to the portable one, or NULL past the last. supported says whether this
+// CPU and its operating system run it.
+const atoll_variant *atoll_variant_at(int i, int *supported);
+
+// atoll_run replays n calls and is -1, or the index of the call that failed, with the reason in error.
+int64_t atoll_run(team *t, const atoll_variant *v, const atoll_bound *calls, int64_t n, char *error);
+
+// Zeroed memory, 64-byte aligned, in large pages where the system has them (memory_linux.c, memory_other.c); NULL when
+// there is none left. atoll_release takes the size that was asked for.
+void *atoll_alloc(size_t bytes);
+void atoll_release(void *start, size_t bytes);
+
+#endif

@@ -1,0 +1,206 @@
+#define _POSIX_C_SOURCE 200809L
+#include "team.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+// A ticket is the number of the job (upper 40 bits) and the next index to hand out (lower 24). A worker that takes an
+// index by compare-and-swap knows that the job's fields it read before belong to that job: they are only overwritten
+// when every index of the job is done, and the number in the ticket has changed then. Workers that are asleep or
+// descheduled are never waited for, unless they hold an index.
+enum { INDEX_BITS = 24 };
+static const uint64_t INDEX_MASK = (1u << INDEX_BITS) - 1;
+
+// Rounds of waiting before the next cheaper way of waiting. A pause is 10 to 40 ns.
+enum { SPINS = 4000, YIELDS = 200 };
+
+typedef struct {
+	void *start;
+	size_t bytes;
+} block;
+
+typedef struct {
+	team *team;
+	pthread_t thread;
+	int index;
+} worker;
+
+struct team {
+	_Alignas(128) _Atomic uint64_t ticket;
+	_Atomic int64_t n, first;
+	_Atomic(team_body *) body;
+	_Atomic(void *) arg;
+	_Alignas(128) _Atomic int64_t done;
+	_Alignas(128) _Atomic int sleepers;
+	_Atomic bool awake, closing;
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	int size, started;
+	worker *workers;
+	block *scratch; // one for each worker, then the shared one
+};
+
+static inline void pause_cpu(void) {
+#if defined __x86_64__ || defined __i386__
+	__builtin_ia32_pause();
+#elif defined __aarch64__
+	__asm__ volatile("yield");
+#endif
+}
+
+// take_all runs indices of the current job until none is left, and is whether there was any. A job cannot end before
+// its indices are counted, so everything counted here belongs to one job.
+static bool take_all(team *t, int worker) {
+	int64_t count = 0;
+	uint64_t ticket = atomic_load(&t->ticket);
+	for (;;) {
+		int64_t n = atomic_load(&t->n), first = atomic_load(&t->first), i = (int64_t)(ticket & INDEX_MASK);
+		team_body *body = atomic_load(&t->body);
+		void *arg = atomic_load(&t->arg);
+		if (i >= n) {
+			uint64_t now = atomic_load(&t->ticket);
+			if (now == ticket) break;
+			ticket = now;
+		} else if (atomic_compare_exchange_weak(&t->ticket, &ticket, ticket + 1)) {
+			body(arg, first + i, worker);
+			count++;
+			ticket = atomic_load(&t->ticket);
+		}
+	}
+	if (count) atomic_fetch_add(&t->done, count);
+	return count > 0;
+}
+
+static bool has_work(team *t) {
+	uint64_t ticket = atomic_load(&t->ticket);
+	return (int64_t)(ticket & INDEX_MASK) < atomic_load(&t->n);
+}
+
+// sleep_until_work counts itself a sleeper before it looks a last time; publish looks at the count after it has set the
+// ticket. One of the two sees the other.
+static void sleep_until_work(team *t) {
+	pthread_mutex_lock(&t->lock);
+	atomic_fetch_add(&t->sleepers, 1);
+	while (!has_work(t) && !atomic_load(&t->closing)) pthread_cond_wait(&t->work, &t->lock);
+	atomic_fetch_sub(&t->sleepers, 1);
+	pthread_mutex_unlock(&t->lock);
+}
+
+static void *work(void *arg) {
+	worker *w = arg;
+	team *t = w->team;
+	sigset_t all; // signals are for the threads of Go
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, NULL);
+	int waited = 0;
+	while (!atomic_load(&t->closing)) {
+		if (has_work(t) && take_all(t, w->index)) {
+			waited = 0;
+			continue;
+		}
+		waited++;
+		if (waited < SPINS) pause_cpu();
+		else if (waited < SPINS + YIELDS && atomic_load(&t->awake)) sched_yield();
+		else {
+			sleep_until_work(t);
+			waited = 0;
+		}
+	}
+	return NULL;
+}
+
+static void wake_sleepers(team *t) {
+	if (atomic_load(&t->sleepers) == 0) return;
+	pthread_mutex_lock(&t->lock);
+	pthread_cond_broadcast(&t->work);
+	pthread_mutex_unlock(&t->lock);
+}
+
+// run_job is one job of at most INDEX_MASK indices.
+static void run_job(team *t, int64_t first, int64_t n, team_body *body, void *arg) {
+	uint64_t job = (atomic_load(&t->ticket) >> INDEX_BITS) + 1;
+	// While the fields change the ticket is past every index, so that nobody takes one.
+	atomic_store(&t->ticket, job << INDEX_BITS | INDEX_MASK);
+	atomic_store(&t->done, 0);
+	atomic_store(&t->first, first);
+	atomic_store(&t->body, body);
+	atomic_store(&t->arg, arg);
+	atomic_store(&t->n, n);
+	atomic_store(&t->ticket, job << INDEX_BITS);
+	wake_sleepers(t);
+	take_all(t, 0);
+	for (int waited = 0; atomic_load(&t->done) != n; waited++) {
+		if (waited < SPINS) pause_cpu();
+		else sched_yield();
+	}
+}
+
+void team_for(team *t, int64_t n, team_body *body, void *arg) {
+	if (t->size == 1 || n == 1) {
+		for (int64_t i = 0; i < n; i++) body(arg, i, 0);
+		return;
+	}
+	const int64_t most = (int64_t)INDEX_MASK;
+	for (int64_t first = 0; first < n; first += most) run_job(t, first, n - first < most ? n - first : most, body, arg);
+}
+
+void team_wake(team *t) { atomic_store(&t->awake, true); }
+void team_rest(team *t) { atomic_store(&t->awake, false); }
+int team_size(const team *t) { return t->size; }
+
+static void *grown(block *b, size_t bytes) {
+	if (b->bytes >= bytes) return b->start;
+	free(b->start);
+	*b = (block){0};
+	bytes = (bytes + 4095) & ~(size_t)4095;
+	if (posix_memalign(&b->start, 4096, bytes)) {
+		b->start = NULL;
+		return NULL;
+	}
+	b->bytes = bytes;
+	return b->start;
+}
+
+void *team_scratch(team *t, int worker, size_t bytes) { return grown(&t->scratch[worker], bytes); }
+void *team_shared(team *t, size_t bytes) { return grown(&t->scratch[t->size], bytes); }
+
+void team_free(team *t) {
+	if (!t) return;
+	pthread_mutex_lock(&t->lock);
+	atomic_store(&t->closing, true);
+	pthread_cond_broadcast(&t->work);
+	pthread_mutex_unlock(&t->lock);
+	for (int i = 1; i < t->started; i++) pthread_join(t->workers[i].thread, NULL);
+	for (int i = 0; t->scratch && i <= t->size; i++) free(t->scratch[i].start);
+	pthread_cond_destroy(&t->work);
+	pthread_mutex_destroy(&t->lock);
+	free(t->scratch);
+	free(t->workers);
+	free(t);
+}
+
+// team_new is NULL when the machine has no memory or no threads left.
+team *team_new(int threads) {
+	team *t;
+	if (posix_memalign((void **)&t, _Alignof(team), sizeof *t)) return NULL;
+	*t = (team){.size = threads, .started = 1};
+	atomic_init(&t->ticket, INDEX_MASK);
+	pthread_mutex_init(&t->lock, NULL);
+	pthread_cond_init(&t->work, NULL);
+	t->workers = calloc((size_t)threads, sizeof *t->workers);
+	t->scratch = calloc((size_t)threads + 1, sizeof *t->scratch);
+	if (!t->workers || !t->scratch) goto fail;
+	for (; t->started < threads; t->started++) {
+		worker *w = &t->workers[t->started];
+		*w = (worker){.team = t, .index = t->started};
+		if (pthread_create(&w->thread, NULL, work, w)) goto fail;
+	}
+	return t;
+fail:
+	team_free(t);
+	return NULL;
+}
