@@ -1,0 +1,83 @@
+package checkpoint
+
+import (
+	"encoding/binary"
+	"math"
+	"math/bits"
+)
+
+// DType is the element type of a stored tensor, spelled as in a safetensors header. Values are little-endian.
+type DType string
+
+// The types that atoll writes or converts. Tensors of the others in Size are carried as bytes.
+const (
+	F32  DType = "F32"
+	F16  DType = "F16"
+	BF16 DType = "BF16"
+	I64  DType = "I64"
+	I32  DType = "I32"
+	U8   DType = "U8"
+)
+
+// Size returns the bytes of one element, or 0 for a type that is not known.
+func (d DType) Size() int {
+	switch d {
+	case U8, "I8", "BOOL", "F8_E4M3", "F8_E5M2":
+		return 1
+	case F16, BF16, "I16", "U16":
+		return 2
+	case F32, I32, "U32":
+		return 4
+	case I64, "U64", "F64":
+		return 8
+	}
+	return 0
+}
+
+// float reports whether values of d convert to float32 without loss.
+func (d DType) float() bool { return d == F32 || d == F16 || d == BF16 }
+
+// decodeFloat32 converts len(dst) values of type d, which must be a float, from src.
+func decodeFloat32(d DType, src []byte, dst []float32) {
+	src = src[:len(dst)*d.Size()]
+	switch d {
+	case F32:
+		for i := range dst {
+			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))
+		}
+	case BF16:
+		for i := range dst {
+			dst[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(src[2*i:])) << 16)
+		}
+	case F16:
+		for i := range dst {
+			dst[i] = math.Float32frombits(widenHalf(uint32(binary.LittleEndian.Uint16(src[2*i:]))))
+		}
+	}
+}
+
+// widenHalf returns the bits of the float32 equal to the IEEE half whose bits are h.
+func widenHalf(h uint32) uint32 {
+	sign, exponent, mantissa := h>>15<<31, h>>10&31, h&0x3ff
+	switch {
+	case exponent == 31: // infinity and NaN
+		return sign | 0xff<<23 | mantissa<<13
+	case exponent == 0 && mantissa == 0:
+		return sign
+	case exponent == 0: // subnormal: float32 has the range to hold it as a normal number
+		shift := uint32(bits.LeadingZeros32(mantissa)) - 21
+		return sign | (113-shift)<<23 | mantissa<<shift&0x3ff<<13
+	}
+	return sign | (exponent+112)<<23 | mantissa<<13
+}
+
+// encodeFloat32 appends the bytes of values to dst.
+func encodeFloat32(dst []byte, values []float32) []byte {
+	start := len(dst)
+	dst = append(dst, make([]byte, 4*len(values))...)
+	out := dst[start:]
+	for i, v := range values {
+		binary.LittleEndian.PutUint32(out[4*i:], math.Float32bits(v))
+	}
+	return dst
+}
