@@ -2,14 +2,13 @@ package bpe
 
 import (
 	"hash/maphash"
-	"slices"
-	"strings"
 	"sync/atomic"
 )
 
 const (
 	cacheSlots    = 1 << 16 // a word has two slots it may stand in
-	maxCachedWord = 48      // bytes; longer words seldom come again
+	maxCachedWord = 30      // bytes; longer words seldom come again
+	maxCachedIDs  = 8
 )
 
 // A wordCache remembers the ids of words. Its size is fixed: a word takes the place of an older one. It needs no locks: an
@@ -21,10 +20,15 @@ type wordCache struct {
 	seen  []atomic.Uint32 // part of the hash of the word last missed in a slot
 }
 
+// cachedWord is one cache line and holds no pointer, so a hit costs two memory accesses and the garbage collector nothing.
 type cachedWord struct {
-	word string
-	ids  []int32
+	ids       [maxCachedIDs]int32
+	word      [maxCachedWord]byte
+	size, len uint8 // bytes of word, number of ids
 }
+
+// is tells whether this is the entry of a word.
+func (w *cachedWord) is(word string) bool { return w != nil && string(w.word[:w.size]) == word }
 
 func newWordCache() wordCache {
 	return wordCache{
@@ -38,24 +42,29 @@ func newWordCache() wordCache {
 func (c *wordCache) get(word string) (ids []int32, hash uint64) {
 	hash = maphash.String(c.seed, word)
 	slot := hash % cacheSlots
-	if w := c.words[slot].Load(); w != nil && w.word == word {
-		return w.ids, hash
+	if w := c.words[slot].Load(); w.is(word) {
+		return w.ids[:w.len], hash
 	}
-	if w := c.words[slot^1].Load(); w != nil && w.word == word {
-		return w.ids, hash
+	if w := c.words[slot^1].Load(); w.is(word) {
+		return w.ids[:w.len], hash
 	}
 	return nil, hash
 }
 
 // put stores a copy of a word and its ids if the word was put before. The word that stood in its slot moves to the
-// neighbouring slot.
+// neighbouring slot. A word of too many bytes or ids is not stored.
 func (c *wordCache) put(hash uint64, word string, ids []int32) {
+	if len(word) > maxCachedWord || len(ids) > maxCachedIDs {
+		return
+	}
 	slot, mark := hash%cacheSlots, uint32(hash>>32)
 	if c.seen[slot].Swap(mark) != mark {
 		return
 	}
-	old := c.words[slot].Swap(&cachedWord{word: strings.Clone(word), ids: slices.Clone(ids)})
-	if old != nil {
+	w := &cachedWord{size: uint8(len(word)), len: uint8(len(ids))}
+	copy(w.word[:], word)
+	copy(w.ids[:], ids)
+	if old := c.words[slot].Swap(w); old != nil {
 		c.words[slot^1].Store(old)
 	}
 }

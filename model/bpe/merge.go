@@ -10,47 +10,45 @@ const noRank = math.MaxUint32
 const maxShort = 96
 
 // A pairTable maps a pair of ids to the rank of the rule that merges it: open addressing with linear probing, never
-// more than half full. It is several times faster here than Go's map.
+// more than half full, one word a slot so that a look-up touches one cache line. It is several times faster here than
+// Go's map.
 type pairTable struct {
-	keys  []uint64 // left+1 in the high half, right in the low: 0 is an empty slot
-	ranks []uint32
+	slots []uint64 // left id in 21 bits, right id in 21, rank+1 in 22; 0 is an empty slot
 	shift uint
 }
+
+const rankBits = 22
 
 func newPairTable(n int) pairTable {
 	bits := uint(4)
 	for 1<<bits < 2*n {
 		bits++
 	}
-	return pairTable{keys: make([]uint64, 1<<bits), ranks: make([]uint32, 1<<bits), shift: 64 - bits}
+	return pairTable{slots: make([]uint64, 1<<bits), shift: 64 - bits}
 }
 
-// slot gives the place of a key, or the empty slot where it would go. The multiplier is 2^64 divided by the golden
+// slot gives the place of a pair, or the empty slot where it would go. The multiplier is 2^64 divided by the golden
 // ratio (Knuth, The Art of Computer Programming, volume 3, section 6.4).
-func (p *pairTable) slot(key uint64) uint64 {
-	mask := uint64(len(p.keys) - 1)
-	i := key * 0x9E3779B97F4A7C15 >> p.shift
-	for p.keys[i&mask] != key && p.keys[i&mask] != 0 {
+func (p *pairTable) slot(left, right int32) (i, key uint64) {
+	key = uint64(left)<<21 | uint64(right)
+	mask := uint64(len(p.slots) - 1)
+	i = key * 0x9E3779B97F4A7C15 >> p.shift
+	for p.slots[i&mask] != 0 && p.slots[i&mask]>>rankBits != key {
 		i++
 	}
-	return i & mask
+	return i & mask, key
 }
 
 // set gives a pair its rank; a pair that stands twice in a list of rules keeps its last, as in Hugging Face.
 func (p *pairTable) set(left, right int32, rank uint32) {
-	key := uint64(left+1)<<32 | uint64(uint32(right))
-	i := p.slot(key)
-	p.keys[i], p.ranks[i] = key, rank
+	i, key := p.slot(left, right)
+	p.slots[i] = key<<rankBits | uint64(rank+1)
 }
 
 // rank gives a pair's rank, noRank if no rule merges it.
 func (p *pairTable) rank(left, right int32) uint32 {
-	key := uint64(left+1)<<32 | uint64(uint32(right))
-	i := p.slot(key)
-	if p.keys[i] == 0 {
-		return noRank
-	}
-	return p.ranks[i]
+	i, _ := p.slot(left, right)
+	return uint32(p.slots[i]&(1<<rankBits-1)) - 1 // an empty slot gives 0-1, which is noRank
 }
 
 // appendMerged appends the ids of one word: its bytes, then the rule of lowest rank applied, leftmost first, until

@@ -6,8 +6,12 @@ import (
 	"strings"
 )
 
-// maxVocab bounds the ids a file may hold, so that a damaged one cannot ask for all memory.
-const maxVocab = 1 << 22
+// maxVocab and maxRules bound what a file may hold, so that a damaged one cannot ask for all memory, and a pair with its
+// rank fits in 64 bits.
+const (
+	maxVocab = 1 << 21
+	maxRules = 1<<rankBits - 2
+)
 
 // file is a Hugging Face tokenizer.json, version 1.0, as far as it matters to a byte-level BPE. Truncation, padding and
 // offsets are left to whoever makes batches and are not read.

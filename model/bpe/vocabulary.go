@@ -41,6 +41,7 @@ func (f *file) added() ([]addedToken, error) {
 	known := make(map[string]bool)
 	for _, a := range f.AddedTokens {
 		id, inVocab := f.Model.Vocab[a.Content]
+		bytes, decodes := alphabet().decode(a.Content)
 		switch {
 		case a.Content == "":
 			return nil, fmt.Errorf("the added token with id %d is empty: remove it", a.ID)
@@ -48,6 +49,9 @@ func (f *file) added() ([]addedToken, error) {
 			return nil, fmt.Errorf("the added token %q is there twice: remove one", a.Content)
 		case inVocab && id != a.ID:
 			return nil, fmt.Errorf("the added token %q has id %d, but %d in model.vocab: make them equal", a.Content, a.ID, id)
+		case inVocab && decodes && bytes != a.Content:
+			return nil, fmt.Errorf("the added token %q means the bytes %q in model.vocab: give it a content and an id of its own",
+				a.Content, bytes)
 		case a.LStrip || a.RStrip || a.SingleWord:
 			return nil, fmt.Errorf("the added token %q has lstrip %t, rstrip %t, single_word %t, want false, as GPT-2 has it",
 				a.Content, a.LStrip, a.RStrip, a.SingleWord)
@@ -101,6 +105,9 @@ func (f *file) tokens() ([]string, error) {
 // rules looks the merge rules up in the vocabulary.
 func (f *file) rules() ([]rule, error) {
 	vocab := f.Model.Vocab
+	if n := len(f.Model.Merges); n > maxRules {
+		return nil, fmt.Errorf("%d merge rules, want at most %d: use a smaller vocabulary", n, maxRules)
+	}
 	rules := make([]rule, len(f.Model.Merges))
 	for k, m := range f.Model.Merges {
 		for _, token := range []string{m[0], m[1], m[0] + m[1]} {
