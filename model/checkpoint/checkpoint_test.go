@@ -110,22 +110,31 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// TestTransformersModel reads a model that Transformers 5.23.0 wrote (../../../shared/reference, made by make_reference.py
-// there) and holds it against the values that its own reference file has after 0 steps by other names.
+// TestTransformersModel reads a model that Transformers 5.23.0 saved. The sums and ends were computed by numpy in float64
+// over what the safetensors library (Python, 0.8.0) reads.
 func TestTransformersModel(t *testing.T) {
-	for _, kind := range []string{"lm", "classify", "multilabel"} {
-		dir := filepath.Join("..", "..", "..", "shared", "reference", "a", kind)
-		if _, err := os.Stat(dir); err != nil {
-			t.Skip("the shared reference models are not here")
+	dir := filepath.Join("..", "..", "..", "shared", "reference", "a", "classify")
+	if _, err := os.Stat(dir); err != nil {
+		t.Skip("the shared reference models are not here")
+	}
+	values, _ := load(t, dir, Options{})
+	for _, want := range []struct {
+		name        string
+		sum         float64
+		first, last float32
+	}{
+		{"transformer.wte.weight", 9.232914542715662, 0.14342365, 0.01591762},
+		{"transformer.h.1.mlp.c_proj.weight", 7.407637788421539, 0.03324356, 0.0036864735},
+		{"transformer.ln_f.bias", -1.741737031377852, 0.008745138, 0.12658875},
+		{"score.weight", 0.09688786532205995, 0.011634005, -0.06356642},
+	} {
+		v := values[want.name]
+		sum := 0.0
+		for _, x := range v {
+			sum += float64(x)
 		}
-		values, c := load(t, dir, Options{})
-		if want := c.Config.ParamCount(); len(values) != len(c.Config.Params()) || want == 0 {
-			t.Errorf("%s: %d tensors of %d parameters", kind, len(values), want)
-		}
-		for name, v := range values {
-			if firstNotFinite(v) >= 0 || !slices.ContainsFunc(v, func(x float32) bool { return math.Abs(float64(x)) > 1e-3 }) {
-				t.Errorf("%s: %s holds no plausible weights", kind, name)
-			}
+		if math.Abs(sum-want.sum) > 1e-9 || v[0] != want.first || v[len(v)-1] != want.last {
+			t.Errorf("%s: sum %v, ends %v and %v, want %+v", want.name, sum, v[0], v[len(v)-1], want)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 // DType is the element type of a stored tensor, spelled as in a safetensors header. Values are little-endian.
 type DType string
 
-// The types that atoll writes or converts. Tensors of the others in Size are carried as bytes.
+// The types that atoll writes or converts. Tensors of the others in known are carried as bytes.
 const (
 	F32  DType = "F32"
 	F16  DType = "F16"
@@ -19,19 +19,32 @@ const (
 	U8   DType = "U8"
 )
 
+// known lists the types of safetensors and the bytes of an element, in the order in which Hugging Face's library stores
+// them: larger elements first, so that every tensor is aligned to its own.
+var known = []struct {
+	dtype DType
+	size  int
+}{
+	{"U64", 8}, {I64, 8}, {"F64", 8}, {F32, 4}, {"U32", 4}, {I32, 4}, {BF16, 2}, {F16, 2}, {"U16", 2}, {"I16", 2},
+	{"F8_E4M3", 1}, {"F8_E5M2", 1}, {"I8", 1}, {U8, 1}, {"BOOL", 1},
+}
+
 // Size returns the bytes of one element, or 0 for a type that is not known.
 func (d DType) Size() int {
-	switch d {
-	case U8, "I8", "BOOL", "F8_E4M3", "F8_E5M2":
-		return 1
-	case F16, BF16, "I16", "U16":
-		return 2
-	case F32, I32, "U32":
-		return 4
-	case I64, "U64", "F64":
-		return 8
+	if place := d.place(); place < len(known) {
+		return known[place].size
 	}
 	return 0
+}
+
+// place returns the index of d in known, or its length.
+func (d DType) place() int {
+	for i, k := range known {
+		if k.dtype == d {
+			return i
+		}
+	}
+	return len(known)
 }
 
 // float reports whether values of d convert to float32 without loss.

@@ -44,12 +44,12 @@ func WriteFloat32(w io.Writer, values []float32) error {
 	return nil
 }
 
-// WriteFile writes tensors to w as a safetensors file, ordered as Hugging Face's library does: larger element types
-// first, so that every tensor stays aligned, then by name.
+// WriteFile writes tensors to w as a safetensors file, ordered as Hugging Face's library does: by type (see known), then
+// by name.
 func WriteFile(w io.Writer, tensors []Source) error {
 	ordered := slices.Clone(tensors)
 	slices.SortFunc(ordered, func(a, b Source) int {
-		return cmp.Or(cmp.Compare(b.DType.Size(), a.DType.Size()), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(a.DType.place(), b.DType.place()), cmp.Compare(a.Name, b.Name))
 	})
 	start, err := encodeHeader(ordered)
 	if err != nil {
