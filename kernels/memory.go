@@ -1,6 +1,9 @@
 package kernels
 
-import "unsafe"
+import (
+	"fmt"
+	"unsafe"
+)
 
 // Float32s, Int32s and Uint16s view aligned memory as elements, without a copy.
 func Float32s(b []byte) []float32 { return view[float32](b) }
@@ -25,4 +28,24 @@ func view[E float32 | int32 | uint16](b []byte) []E {
 	}
 	var e E
 	return unsafe.Slice((*E)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/int(unsafe.Sizeof(e)))
+}
+
+// Widen copies memory of a floating type to dst as fp32. Both must have the same number of elements.
+func Widen(dst []float32, src []byte, dtype DType) error {
+	if dtype == I32 || len(src) != len(dst)*dtype.Size() {
+		return fmt.Errorf("widen: %d bytes of %v to %d elements: want a floating type of as many", len(src), dtype, len(dst))
+	}
+	switch dtype {
+	case F32:
+		copy(dst, Float32s(src))
+	case BF16:
+		for i, x := range Uint16s(src) {
+			dst[i] = FromBF16(x)
+		}
+	case F16:
+		for i, x := range Uint16s(src) {
+			dst[i] = FromF16(x)
+		}
+	}
+	return nil
 }

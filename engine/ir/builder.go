@@ -120,3 +120,19 @@ func (b *Builder) Named(v Value) ID {
 	b.Remember(None, v.Name, id)
 	return id
 }
+
+// Views names, for arguments of an instruction, the first element of the value that it sees.
+type Views map[string]int64
+
+// View sets the views of the last instruction.
+func (b *Builder) View(views Views) {
+	last := &b.p.Instrs[len(b.p.Instrs)-1]
+	for name, first := range views {
+		at := argIndex(last.Kernel, name)
+		if at < 0 {
+			b.fail(fmt.Errorf("%v has no argument %q", last.Kernel, name))
+			continue
+		}
+		last.Views[at] = first
+	}
+}

@@ -95,6 +95,13 @@ func (i *Instr) SetArg(name string, v ID) error {
 	return nil
 }
 
+// Bind is SetArg for a name that the caller took from the kernel's signature; another name changes nothing.
+func (i *Instr) Bind(name string, v ID) {
+	if at := argIndex(i.Kernel, name); at >= 0 {
+		i.Args[at] = v
+	}
+}
+
 // SetDim sets the named dim; the error is as for SetArg.
 func (i *Instr) SetDim(name string, v int64) error {
 	at := slices.Index(kernels.SignatureOf(i.Kernel).Dims, name)
@@ -154,3 +161,32 @@ func (i *Instr) SetMode(arg string, mode int64) error { return i.SetDim(i.modeNa
 
 // SharesMode says that two Sum arguments of i are stored by the same mode.
 func (i *Instr) SharesMode(a, b string) bool { return i.modeName(a) == i.modeName(b) }
+
+// Append gives the instructions of p followed by those of q. Named values of one name are one value in the result.
+func Append(p, q Program) Program {
+	out := p.Clone()
+	named := map[string]ID{}
+	for id, v := range out.Values {
+		if v.Name != "" {
+			named[v.Name] = ID(id)
+		}
+	}
+	renamed := make([]ID, len(q.Values))
+	for id, v := range q.Values {
+		at, ok := named[v.Name]
+		if v.Name == "" || !ok {
+			at = ID(len(out.Values))
+			out.Values = append(out.Values, v)
+		}
+		renamed[id] = at
+	}
+	for _, i := range q.Instrs {
+		for at, id := range i.Args {
+			if id != None {
+				i.Args[at] = renamed[id]
+			}
+		}
+		out.Instrs = append(out.Instrs, i)
+	}
+	return out
+}

@@ -5,11 +5,8 @@ import (
 	"atoll/kernels"
 )
 
-// StepInput is the name of the vector of numbers that change from step to step (kernels.StepLossScale and so on).
-const StepInput = "step"
-
 // stepOf is the program's step vector. Gradient kernels read it to know whether to add to what is there; it is not an
 // operand of their nodes, since it changes nothing about what they mean.
 func stepOf(b *ir.Builder) ir.ID {
-	return b.Named(ir.Value{Name: StepInput, Kind: ir.Input, Shape: []int{kernels.StepSize}})
+	return b.Named(ir.Value{Name: ir.StepInput, Kind: ir.Input, Shape: []int{kernels.StepSize}})
 }

@@ -1,0 +1,248 @@
+// Package engine compiles a model's graph for a device and runs it: Compile(graph, store, options) gives a Program whose
+// Run executes one forward, backward and update as one call of the device.
+//
+// A Store holds what all programs of a model share: weights, and for training gradients and optimizer moments, and the
+// control values that pass between host and device at every step. Programs are compiled for one batch shape each and
+// live beside each other over one Store. Errors appear at compile time (shapes, a list that breaks the rules, memory that
+// the device does not have) and, from Run, as *kernels.Fault (data that a kernel refuses).
+package engine
+
+import (
+	"fmt"
+
+	"atoll/engine/ir"
+	"atoll/engine/lower"
+	"atoll/engine/op"
+	"atoll/engine/plan"
+	"atoll/kernels"
+)
+
+// Options of Compile.
+type Options struct {
+	Precision kernels.DType // of activations and matrix operands; weights, statistics and sums are fp32
+	Update    *ir.Program   // appended to the graph's list: the optimizer; nil for none
+	State     *State        // caches shared with an earlier program; nil: as many as the graph wants are made
+}
+
+// Segments of a program's records.
+const (
+	segWeights = iota
+	segGrads
+	segMoment1
+	segMoment2
+	segControl
+	segState
+	segEnds  // inputs and outputs
+	segArena // temporaries
+)
+
+// Program is a compiled graph, bound to its store.
+type Program struct {
+	List   ir.Program
+	Layout plan.Layout
+
+	store   *Store
+	state   *State
+	run     kernels.Program
+	ends    kernels.Buffer
+	arena   kernels.Buffer
+	mirror  []byte // of ends: its own memory where the host reaches it
+	places  map[string]place
+	inputs  int64 // bytes of ends that the host writes
+	outputs int64 // offset of the first output
+}
+
+// place is where an input or output lies in ends.
+type place struct {
+	offset int64
+	value  ir.Value
+}
+
+// Compile gives the program of g over store.
+func Compile(g *op.Graph, store *Store, o Options) (*Program, error) {
+	list, err := Lower(g, o)
+	if err != nil {
+		return nil, err
+	}
+	return CompileList(list, store, o.State)
+}
+
+// Lower gives the list of g after all passes, verified. It needs no device.
+func Lower(g *op.Graph, o Options) (ir.Program, error) {
+	list, err := lower.Graph(g)
+	if err != nil {
+		return ir.Program{}, err
+	}
+	list = lower.Narrow(lower.Fuse(list), o.Precision)
+	if o.Update != nil {
+		list = ir.Append(list, *o.Update)
+	}
+	if err := ir.Verify(list); err != nil {
+		return ir.Program{}, fmt.Errorf("compiled list breaks its rules (a mistake in atoll; please report it): %w", err)
+	}
+	return list, nil
+}
+
+// CompileList plans and binds a verified list.
+func CompileList(list ir.Program, store *Store, state *State) (*Program, error) {
+	p := &Program{List: list, Layout: plan.Temporaries(list), store: store, state: state, places: map[string]place{}}
+	if err := p.allocate(); err != nil {
+		p.Free()
+		return nil, err
+	}
+	calls, err := p.calls()
+	if err != nil {
+		p.Free()
+		return nil, err
+	}
+	segments := []kernels.Buffer{store.weights, store.grads, store.moments[0], store.moments[1], store.control, p.state.buffer, p.ends, p.arena}
+	if p.run, err = store.device.NewProgram(calls, segments); err != nil {
+		p.Free()
+		return nil, fmt.Errorf("prepare program for %s: %w", store.device.Name(), err)
+	}
+	return p, nil
+}
+
+// allocate makes the program's own memory: inputs before outputs in one buffer, so that each is one transfer.
+func (p *Program) allocate() error {
+	for _, kind := range []ir.Kind{ir.Input, ir.Output} {
+		for _, v := range p.List.Values {
+			if v.Kind == kind && !isControl(v.Name) {
+				p.places[v.Name] = place{p.outputs, v}
+				p.outputs += plan.Align(v.Bytes())
+			}
+		}
+		if kind == ir.Input {
+			p.inputs = p.outputs
+		}
+	}
+	total := p.outputs
+	p.outputs = p.inputs
+	var err error
+	if p.ends, err = newBuffer(p.store.device, total, "inputs and outputs"); err != nil {
+		return err
+	}
+	if p.mirror = p.ends.Bytes(); p.mirror == nil {
+		p.mirror = make([]byte, p.ends.Size())
+	}
+	if p.arena, err = newBuffer(p.store.device, p.Layout.Bytes, "activations"); err != nil {
+		return err
+	}
+	if p.state == nil {
+		p.state, err = newState(p.store.device, p.List)
+	}
+	return err
+}
+
+// newBuffer asks for at least one aligned unit, since devices do not give empty buffers.
+func newBuffer(d kernels.Device, bytes int64, what string) (kernels.Buffer, error) {
+	b, err := d.NewBuffer(max(bytes, kernels.Alignment))
+	if err != nil {
+		return nil, fmt.Errorf("%d bytes for %s on %s: %w (a smaller batch or sequence needs less)", bytes, what, d.Name(), err)
+	}
+	return b, nil
+}
+
+// calls turns the list into the records that the device replays.
+func (p *Program) calls() ([]kernels.Call, error) {
+	calls := make([]kernels.Call, len(p.List.Instrs))
+	for n, i := range p.List.Instrs {
+		calls[n] = kernels.Call{Kernel: i.Kernel, Precision: i.Precision, Dims: i.Dims, Scalars: i.Scalars}
+		for at, id := range i.Args {
+			calls[n].Args[at] = kernels.None
+			if id == ir.None {
+				continue
+			}
+			ref, err := p.locate(id, i.Views[at])
+			if err != nil {
+				return nil, fmt.Errorf("instruction %d: %s: %w", n, p.List.Line(n), err)
+			}
+			calls[n].Args[at] = ref
+		}
+	}
+	return calls, nil
+}
+
+// locate finds the place of element first of a value.
+func (p *Program) locate(id ir.ID, first int64) (kernels.Ref, error) {
+	v := p.List.Values[id]
+	within := first * int64(v.DType.Size())
+	switch {
+	case isControl(v.Name):
+		return kernels.At(segControl, controlOffsets[v.Name]), nil
+	case v.Kind == ir.Temp:
+		return kernels.At(segArena, p.Layout.Offsets[id]+within), nil
+	case v.Kind == ir.Input || v.Kind == ir.Output:
+		return kernels.At(segEnds, p.places[v.Name].offset+within), nil
+	case v.Kind == ir.State && p.state.has(v.Name):
+		return kernels.At(segState, p.state.offsets[v.Name]+within), nil
+	}
+	return p.store.locate(v, within)
+}
+
+// Run uploads the inputs, executes the list and downloads the outputs. It does not allocate.
+func (p *Program) Run() error {
+	if err := p.store.upload(); err != nil {
+		return err
+	}
+	if p.ends.Bytes() == nil && p.inputs > 0 {
+		if err := p.ends.Write(0, p.mirror[:p.inputs]); err != nil {
+			return err
+		}
+	}
+	if err := p.run.Run(); err != nil {
+		return err
+	}
+	if p.ends.Bytes() == nil && int64(len(p.mirror)) > p.outputs {
+		if err := p.ends.Read(p.mirror[p.outputs:], p.outputs); err != nil {
+			return err
+		}
+	}
+	return p.store.download()
+}
+
+// Ints is the memory of an int32 input, to be filled before Run; nil where the program has none of that name.
+func (p *Program) Ints(name string) []int32 { return kernels.Int32s(p.memory(name)) }
+
+// Floats is the memory of a fp32 input or output; nil where the program has none of that name.
+func (p *Program) Floats(name string) []float32 {
+	if at, ok := p.places[name]; ok && at.value.DType != kernels.F32 {
+		return nil
+	}
+	return kernels.Float32s(p.memory(name))
+}
+
+// Widen copies an output of any floating type to dst as fp32.
+func (p *Program) Widen(dst []float32, name string) error {
+	at, ok := p.places[name]
+	if !ok || int64(len(dst)) != at.value.Elements() {
+		return fmt.Errorf("output %s: %d elements wanted, the program has %d", name, len(dst), at.value.Elements())
+	}
+	return kernels.Widen(dst, p.memory(name), at.value.DType)
+}
+
+func (p *Program) memory(name string) []byte {
+	at, ok := p.places[name]
+	if !ok {
+		return nil
+	}
+	return p.mirror[at.offset : at.offset+at.value.Bytes()]
+}
+
+// State is what the program keeps on the device between runs, to be shared with another program.
+func (p *Program) State() *State { return p.state }
+
+// Bytes is the memory that the program itself takes: activations, inputs and outputs.
+func (p *Program) Bytes() int64 { return p.Layout.Bytes + p.ends.Size() }
+
+// Free gives the program's memory back. A shared State lives on.
+func (p *Program) Free() {
+	if p.run != nil {
+		p.run.Free()
+	}
+	for _, b := range []kernels.Buffer{p.ends, p.arena} {
+		if b != nil {
+			b.Free()
+		}
+	}
+}

@@ -1,0 +1,25 @@
+package ir
+
+// Names of the flat views of a model's memory that the optimizer works on: all parameters after one another, each at the
+// same element of the gradients and of both moments. Padding between tensors is zero in all four.
+const (
+	FlatWeights = "weights."
+	FlatGrads   = "grads."
+	FlatMoment1 = "moment1."
+	FlatMoment2 = "moment2."
+)
+
+// Names of the values that pass between the host and every program of a model.
+const (
+	StepInput = "step"      // fp32 [kernels.StepSize]: the numbers that change from step to step
+	SeedInput = "seed"      // int32 [2]: the key of dropout's random numbers
+	Loss      = "loss"      // the scaled sum of the rows' losses
+	GradNorm  = "grad_norm" // the Euclidean norm of all gradients, before clipping
+)
+
+// Range is a run of parameters that are updated alike: Length elements of the flat weights from First on, whose gradients
+// and moments start at FirstGrad.
+type Range struct {
+	First, FirstGrad, Length int64
+	Decay                    bool
+}
