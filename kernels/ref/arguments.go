@@ -30,7 +30,7 @@ func load(call *kernels.Call, segments [][]byte) (*arguments, error) {
 		case kernels.F32:
 			a.floats[i] = kernels.Float32s(a.memory[i])
 		default:
-			a.floats[i] = widen(kernels.Uint16s(a.memory[i]), dtype)
+			a.floats[i] = Widen(kernels.Uint16s(a.memory[i]), dtype)
 		}
 	}
 	return a, nil
@@ -42,7 +42,7 @@ func (a *arguments) store() {
 	for i, arg := range kernels.SignatureOf(a.call.Kernel).Args {
 		dtype := a.call.DTypeOf(i)
 		if arg.Access != kernels.In && dtype.Size() == 2 && a.memory[i] != nil {
-			narrow(kernels.Uint16s(a.memory[i]), a.floats[i], dtype)
+			copy(kernels.Uint16s(a.memory[i]), Narrow(a.floats[i], dtype))
 		}
 	}
 }

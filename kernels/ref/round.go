@@ -25,8 +25,8 @@ func roundAll(x []float32, precision kernels.DType) []float32 {
 	return rounded
 }
 
-// widen is x, in the bits of a half precision, as float32.
-func widen(x []uint16, precision kernels.DType) []float32 {
+// Widen is x, in the bits of bf16 or fp16, as float32.
+func Widen(x []uint16, precision kernels.DType) []float32 {
 	wide := make([]float32, len(x))
 	for i, bits := range x {
 		if precision == kernels.BF16 {
@@ -38,8 +38,9 @@ func widen(x []uint16, precision kernels.DType) []float32 {
 	return wide
 }
 
-// narrow rounds x into the bits of a half precision.
-func narrow(bits []uint16, x []float32, precision kernels.DType) {
+// Narrow rounds x to the bits of bf16 or fp16, to nearest, ties to even.
+func Narrow(x []float32, precision kernels.DType) []uint16 {
+	bits := make([]uint16, len(x))
 	for i, v := range x {
 		if precision == kernels.BF16 {
 			bits[i] = kernels.ToBF16(v)
@@ -47,6 +48,7 @@ func narrow(bits []uint16, x []float32, precision kernels.DType) {
 			bits[i] = kernels.ToF16(v)
 		}
 	}
+	return bits
 }
 
 // put stores sum in place, or adds it to what is there.

@@ -1,0 +1,104 @@
+package kerneltest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"atoll/kernels"
+)
+
+// Case is one call of a kernel: its sizes and options. Its data follows from it alone, see makeInputs.
+type Case struct {
+	Kernel  kernels.Kernel
+	Dims    []int64   // in the order of the signature
+	Scalars []float32 // in the order of the signature
+	Absent  []string  // optional arguments that are left out
+	Lengths []int32   // of the sequences; nil: ragged, from 0 to T
+	Start   int32     // what the start argument holds
+	Step    float32   // step[StepAccumulate]
+	Alias   kernels.Alias
+	Scale   map[string]float32 // range of an argument's random values, where it is not 1
+	Offset  map[string]float32 // added to an argument's random values
+	Fixed   map[string]float32 // every element of the argument, integers too
+}
+
+// Name says what the case is, for messages.
+func (c Case) Name(precision kernels.DType) string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "%v %v", c.Kernel, precision)
+	for i, d := range kernels.SignatureOf(c.Kernel).Dims {
+		fmt.Fprintf(&s, " %s=%d", d, c.Dims[i])
+	}
+	for i, name := range kernels.SignatureOf(c.Kernel).Scalars {
+		fmt.Fprintf(&s, " %s=%g", name, c.Scalars[i])
+	}
+	if len(c.Absent) > 0 {
+		fmt.Fprintf(&s, " without %s", strings.Join(c.Absent, ","))
+	}
+	if c.Lengths != nil {
+		fmt.Fprintf(&s, " lengths=%v", c.Lengths)
+	}
+	if c.Start != 0 {
+		fmt.Fprintf(&s, " start=%d", c.Start)
+	}
+	if c.Step != 0 {
+		fmt.Fprintf(&s, " step.accumulate=%g", c.Step)
+	}
+	if c.Alias.Written != "" {
+		fmt.Fprintf(&s, " %s==%s", c.Alias.Written, c.Alias.Read)
+	}
+	for _, values := range []struct {
+		what string
+		of   map[string]float32
+	}{{"*", c.Scale}, {"+", c.Offset}, {"=", c.Fixed}} {
+		for _, arg := range kernels.SignatureOf(c.Kernel).Args {
+			if v, ok := values.of[arg.Name]; ok {
+				fmt.Fprintf(&s, " %s%s%g", arg.Name, values.what, v)
+			}
+		}
+	}
+	return s.String()
+}
+
+// call is the case as a record, without places.
+func (c Case) call(precision kernels.DType) kernels.Call {
+	call := kernels.Call{Kernel: c.Kernel, Precision: precision}
+	copy(call.Dims[:], c.Dims)
+	copy(call.Scalars[:], c.Scalars)
+	return call
+}
+
+// dim is the value of the named dim, -1 where the kernel has none of that name.
+func (c Case) dim(name string) int64 {
+	call := c.call(kernels.F32)
+	return call.Dim(name)
+}
+
+// precisions are those that make a difference to the kernel.
+func (c Case) precisions() []kernels.DType {
+	for _, a := range kernels.SignatureOf(c.Kernel).Args {
+		if a.Class == kernels.Act {
+			return []kernels.DType{kernels.F32, kernels.BF16, kernels.F16}
+		}
+	}
+	return []kernels.DType{kernels.F32}
+}
+
+// absent says whether the argument is left out.
+func (c Case) absent(name string) bool { return slices.Contains(c.Absent, name) }
+
+// accumulates says whether the argument, of access Sum, is added to: dwte by wteMode where the kernel has it, else by mode.
+func (c Case) accumulates(name string) bool {
+	for _, dim := range []string{name + "Mode", strings.TrimPrefix(name, "d") + "Mode", "mode"} {
+		if mode := c.dim(dim); mode >= 0 {
+			return mode == kernels.Accumulate || mode == kernels.ByStep && c.Step != 0
+		}
+	}
+	return false
+}
+
+// unspecified says whether what the argument holds after the kernel is nobody's business.
+func unspecified(k kernels.Kernel, name string) bool {
+	return k == kernels.HeadLoss && name == "logits"
+}

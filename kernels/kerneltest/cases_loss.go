@@ -1,0 +1,44 @@
+package kerneltest
+
+import "atoll/kernels"
+
+func headLossCases() []Case {
+	shapes := [][4]int64{ // N, C, V, R
+		{1, 1, 1, 1}, {5, 3, 100, 2}, {7, 33, 1, 3}, {13, 16, 100, 4}, {17, 24, 257, 17}, {33, 65, 300, 8}, {3, 300, 100, 5},
+		{20, 32, 5003, 7}, {65, 48, 513, 64}, {14, 64, 32, 14},
+	}
+	absent := [][]string{nil, {"rows"}, {"dh", "dwte"}, {"dwte"}, {"dh"}}
+	var cases []Case
+	for i, s := range shapes {
+		for j, how := range storings() {
+			if s[0]*s[1]*s[2] > 1_000_000 && j > 1 {
+				continue
+			}
+			lossMode := how.mode
+			if j == 1 {
+				lossMode = kernels.Overwrite
+			}
+			cases = append(cases, Case{Kernel: kernels.HeadLoss, Dims: []int64{s[0], s[1], s[2], s[3], lossMode, how.mode},
+				Step: how.step, Absent: pick(absent, i+j)})
+		}
+	}
+	return append(cases,
+		Case{Kernel: kernels.HeadLoss, Dims: []int64{6, 8, 50, 4, 0, 0}, Fixed: map[string]float32{"targets": -1}},
+		Case{Kernel: kernels.HeadLoss, Dims: []int64{9, 16, 70, 4, 1, 1}, Fixed: map[string]float32{"targets": 69}})
+}
+
+// lossCases serve the two losses of classification.
+func lossCases(k kernels.Kernel) []Case {
+	absent := [][]string{nil, {"weights"}, {"rows", "weights"}, {"dlogits"}, {"rows", "dlogits"}}
+	var cases []Case
+	for i, s := range [][2]int64{{1, 1}, {1, 2}, {2, 3}, {7, 4}, {16, 5}, {33, 16}, {5, 17}, {9, 100}, {3, 1000}} {
+		for j, how := range storings() {
+			cases = append(cases, Case{Kernel: k, Dims: []int64{s[0], s[1], how.mode}, Step: how.step, Absent: pick(absent, i+j)})
+		}
+	}
+	ignored := map[string]float32{"labels": -1, "targets": -1}
+	return append(cases,
+		Case{Kernel: k, Dims: []int64{4, 7, 0}, Fixed: ignored},
+		Case{Kernel: k, Dims: []int64{8, 6, 0}, Scale: map[string]float32{"logits": 100}}, // exp overflows
+		Case{Kernel: k, Dims: []int64{3, 5, 0}, Offset: map[string]float32{"logits": 500}})
+}

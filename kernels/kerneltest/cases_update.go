@@ -1,0 +1,37 @@
+package kerneltest
+
+import (
+	"math"
+
+	"atoll/kernels"
+)
+
+func gradNormCases() []Case {
+	var cases []Case
+	for _, n := range append(counts(), 0, 262_145) {
+		cases = append(cases, Case{Kernel: kernels.GradNorm, Dims: []int64{n}})
+	}
+	return append(cases,
+		Case{Kernel: kernels.GradNorm, Dims: []int64{100}, Scale: map[string]float32{"grads": 1e25}}, // squares overflow fp32
+		Case{Kernel: kernels.GradNorm, Dims: []int64{100}, Scale: map[string]float32{"grads": 1e-30}},
+		Case{Kernel: kernels.GradNorm, Dims: []int64{5}, Fixed: map[string]float32{"grads": float32(math.NaN())}},
+		Case{Kernel: kernels.GradNorm, Dims: []int64{70}, Fixed: map[string]float32{"grads": float32(math.Inf(1))}})
+}
+
+func adamWCases() []Case {
+	settings := [][]float32{ // beta1, beta2, epsilon, decay, clip
+		{0.9, 0.95, 1e-8, 0.1, 1}, {0.9, 0.999, 1e-8, 0, 0}, {0.8, 0.99, 1e-3, 0.5, 1000}, {0, 0, 1e-8, 0.1, 0.01},
+	}
+	var cases []Case
+	for i, n := range counts() {
+		cases = append(cases, Case{Kernel: kernels.AdamW, Dims: []int64{n}, Scalars: pick(settings, i)})
+	}
+	for _, arg := range []string{"norm", "loss"} {
+		for _, value := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+			cases = append(cases, Case{Kernel: kernels.AdamW, Dims: []int64{37}, Scalars: settings[0],
+				Fixed: map[string]float32{arg: float32(value)}})
+		}
+	}
+	return append(cases, Case{Kernel: kernels.AdamW, Dims: []int64{33}, Scalars: settings[0],
+		Fixed: map[string]float32{"grads": 0, "m": 0, "v": 0}})
+}

@@ -1,0 +1,150 @@
+// Package kerneltest holds every implementation of the kernels against kernels/ref with one table of cases.
+//
+// Run takes a device and reports, for each case: outputs further from ref than the case's rule allows, inputs that
+// changed, bytes written outside of an argument, and a second run that gives other bits. SameBits holds two devices (one
+// of 1 thread and one of 2, say) against each other bit by bit. Faults checks that wrong data is answered with a
+// *kernels.Fault that names what is wrong and where.
+//
+// In fp32 an output may differ from ref by a share of the tensor's largest magnitude that rules.go states per kernel. In
+// bf16 and fp16 FlashAttention's rule holds: the largest error, against fp32 arithmetic on the same inputs, is at most
+// twice that of ref in the same precision, plus one rounding of the largest magnitude.
+package kerneltest
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"atoll/kernels"
+	"atoll/kernels/ref"
+)
+
+// TB is what the package needs of *testing.T.
+type TB interface {
+	Helper()
+	Errorf(format string, args ...any)
+}
+
+// Options narrow the table for a device that is not finished.
+type Options struct {
+	Only  []kernels.Kernel // empty: all
+	Lacks []kernels.DType  // precisions that the device does not have
+}
+
+// Run holds device against ref on the whole table.
+func Run(t TB, device kernels.Device, options Options) {
+	t.Helper()
+	oracle := ref.New()
+	options.each(func(c Case, precision kernels.DType) {
+		for _, problem := range check(device, oracle, c, precision) {
+			t.Errorf("%s %s: %v", device.Name(), c.Name(precision), problem)
+		}
+	})
+}
+
+// SameBits runs the table on two devices and reports outputs that differ in any bit.
+func SameBits(t TB, a, b kernels.Device, options Options) {
+	t.Helper()
+	options.each(func(c Case, precision kernels.DType) {
+		l := newLayout(c, precision, makeInputs(c, precision))
+		resultA, errA := execute(a, l, 1)
+		resultB, errB := execute(b, l, 1)
+		if errA != nil || errB != nil {
+			t.Errorf("%s: %s gives error %v, %s gives %v", c.Name(precision), a.Name(), errA, b.Name(), errB)
+			return
+		}
+		for _, name := range l.differing(resultA[0], resultB[0]) {
+			t.Errorf("%s: argument %s differs between %s (%s) and %s (%s): want the same bits", c.Name(precision), name,
+				a.Name(), a.Describe(), b.Name(), b.Describe())
+		}
+	})
+}
+
+// each visits the cases that the options leave, in each precision.
+func (o Options) each(visit func(c Case, precision kernels.DType)) {
+	for k := range kernels.Count {
+		if len(o.Only) > 0 && !slices.Contains(o.Only, k) {
+			continue
+		}
+		for _, c := range Cases(k) {
+			for _, precision := range c.precisions() {
+				if !slices.Contains(o.Lacks, precision) {
+					visit(c, precision)
+				}
+			}
+		}
+	}
+}
+
+// check runs one case on device, twice, and gives all that is wrong with the results.
+func check(device, oracle kernels.Device, c Case, precision kernels.DType) []error {
+	inputs := makeInputs(c, precision)
+	l := newLayout(c, precision, inputs)
+	got, err := execute(device, l, 2)
+	if err != nil {
+		return []error{err}
+	}
+	want, err := execute(oracle, l, 1)
+	if err != nil {
+		return []error{fmt.Errorf("the case is wrong: ref: %w", err)}
+	}
+	exact := want[0]
+	wide := l
+	if precision != kernels.F32 {
+		wide = newLayout(c, kernels.F32, inputs)
+		results, err := execute(oracle, wide, 1)
+		if err != nil {
+			return []error{fmt.Errorf("the case is wrong: ref in fp32: %w", err)}
+		}
+		exact = results[0]
+	}
+	problems := l.damage(got[0])
+	for _, name := range l.differing(got[0], got[1]) {
+		problems = append(problems, fmt.Errorf("argument %s differs between two runs: want the same bits", name))
+	}
+	for i := range l.args {
+		if l.args[i].compared {
+			if err := compare(c, l, i, l.floats(got[0], i), l.floats(want[0], i), wide.floats(exact, i)); err != nil {
+				problems = append(problems, err)
+			}
+		}
+	}
+	return problems
+}
+
+// execute writes the layout's image to the device, runs its call and reads the memory back, times times over.
+func execute(device kernels.Device, l *layout, times int) ([][][]byte, error) {
+	segments := make([]kernels.Buffer, len(l.image))
+	for i, image := range l.image {
+		buffer, err := device.NewBuffer(int64(len(image)))
+		if err != nil {
+			return nil, fmt.Errorf("NewBuffer: %w", err)
+		}
+		defer buffer.Free()
+		segments[i] = buffer
+	}
+	program, err := device.NewProgram(l.calls, segments)
+	if err != nil {
+		return nil, fmt.Errorf("NewProgram: %w", err)
+	}
+	defer program.Free()
+	results := make([][][]byte, times)
+	for n := range results {
+		for i, image := range l.image {
+			if err := segments[i].Write(0, image); err != nil {
+				return nil, fmt.Errorf("Write: %w", err)
+			}
+		}
+		if err := program.Run(); err != nil {
+			return nil, fmt.Errorf("Run: %w", err)
+		}
+		results[n] = make([][]byte, len(segments))
+		for i, image := range l.image {
+			results[n][i] = bytes.Clone(image)
+			if err := segments[i].Read(results[n][i], 0); err != nil {
+				return nil, fmt.Errorf("Read: %w", err)
+			}
+		}
+	}
+	return results, nil
+}
