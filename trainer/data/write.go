@@ -1,0 +1,292 @@
+package data
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// Prepare imports the files of opts into the data directory opts.Out: Scan, then Write.
+func Prepare(ctx context.Context, opts Options, tokenizer Tokenizer) (*Manifest, error) {
+	im, err := Scan(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	return im.Write(ctx, tokenizer)
+}
+
+// Write reads the input again, tokenises it and writes the data directory, whole or not at all. What it gives back is
+// dataset.json as written. Memory is bounded by buffers and the table of documents, not by the texts.
+func (im *Import) Write(ctx context.Context, tokenizer Tokenizer) (*Manifest, error) {
+	if im.opts.Out == "" {
+		return nil, fmt.Errorf("no output folder: set Out")
+	}
+	if n, eot := tokenizer.VocabSize(), tokenizer.EndOfText(); n < 1 || eot < 0 || int(eot) >= n {
+		return nil, fmt.Errorf("tokenizer has %d tokens and end-of-text token %d, want it to be one of them", n, eot)
+	}
+	t, err := newTarget(im.opts.Out, im.opts.Overwrite)
+	if err != nil {
+		return nil, err
+	}
+	defer t.abandon() // nothing is left to remove after commit
+	w := newWriter(im, t.dir, tokenizer)
+	if err := w.writeSplits(ctx); err != nil {
+		w.closeAll()
+		return nil, err
+	}
+	m, err := w.finish()
+	if err != nil {
+		return nil, err
+	}
+	return m, t.commit()
+}
+
+// writer writes the files of a data directory.
+type writer struct {
+	im     *Import
+	dir    string
+	tok    Tokenizer
+	vocab  int32
+	splits [3]*splitWriter
+	tokens []int32
+	eot    [1]int32
+	inside int64 // end-of-text tokens that the tokenizer found inside texts
+}
+
+// splitWriter collects one split.
+type splitWriter struct {
+	shards     shardWriter
+	documents  []documentEntry
+	labels     []int32
+	sets       []byte
+	counts     []int64 // documents per class
+	unlabelled int64
+	bytes      int64
+}
+
+func newWriter(im *Import, dir string, tok Tokenizer) *writer {
+	w := &writer{im: im, dir: dir, tok: tok, vocab: int32(tok.VocabSize()), eot: [1]int32{tok.EndOfText()}}
+	for i := range w.splits {
+		w.splits[i] = &splitWriter{
+			shards: shardWriter{dir: dir, split: splitID(i), kind: tokenTypeFor(tok.VocabSize()), limit: shardTokens},
+			counts: make([]int64, len(im.labels.names)),
+		}
+	}
+	return w
+}
+
+func (w *writer) writeSplits(ctx context.Context) error {
+	if err := w.im.pieces(ctx, "tokenize", w.add); err != nil {
+		return err
+	}
+	for _, s := range w.splits {
+		if len(s.shards.names) == 0 { // an empty split has one empty shard
+			if err := s.shards.next(); err != nil {
+				return err
+			}
+		}
+		if err := s.shards.close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *writer) closeAll() {
+	for _, s := range w.splits {
+		s.shards.close() // the directory is abandoned, an error means nothing more
+	}
+}
+
+// add tokenises one piece and appends it to its split.
+func (w *writer) add(p piece) error {
+	s := w.splits[p.split]
+	if p.first {
+		if err := w.begin(s, p.record); err != nil {
+			return err
+		}
+	}
+	s.bytes += int64(len(p.text))
+	w.tokens = w.tok.Encode(w.tokens[:0], string(p.text))
+	for _, token := range w.tokens {
+		if token < 0 || token >= w.vocab {
+			return fmt.Errorf("%s: the tokenizer gave token %d, want 0 to %d: its vocabulary and merges do not fit together",
+				w.im.place(&w.im.records[p.record]), token, w.vocab-1)
+		}
+		if token == w.eot[0] {
+			w.inside++
+		}
+	}
+	return s.shards.write(w.tokens)
+}
+
+// begin starts a document: its end-of-text token, its entry in the tables.
+func (w *writer) begin(s *splitWriter, at int) error {
+	r := &w.im.records[at]
+	file := w.im.files[r.file]
+	row := r.line
+	if w.im.inputs[file.source].folder {
+		row = file.ordinal
+	}
+	s.documents = append(s.documents, documentEntry{uint64(s.shards.total), uint32(file.source), uint32(min(row, 1<<32-1))})
+	set := w.im.labels.sets[r.set]
+	for _, label := range set {
+		s.counts[label]++
+	}
+	switch w.im.opts.Task {
+	case Classify:
+		s.labels = append(s.labels, set[0])
+	case MultiLabel:
+		width := setWidth(len(s.counts))
+		s.sets = append(s.sets, make([]byte, width)...)
+		row := s.sets[len(s.sets)-width:]
+		for _, label := range set {
+			row[label/8] |= 1 << (label % 8)
+		}
+		if len(set) == 0 {
+			s.unlabelled++
+		}
+	}
+	return s.shards.write(w.eot[:])
+}
+
+// finish writes the tables, the tokenizer and, last, dataset.json.
+func (w *writer) finish() (*Manifest, error) {
+	m := w.im.manifest(w.tok)
+	for i, s := range w.splits {
+		info, err := w.writeTables(splitID(i), s)
+		if err != nil {
+			return nil, err
+		}
+		m.Splits[splitID(i).String()] = info
+	}
+	m.Notes = w.notes(m)
+	if err := w.tok.Save(w.dir); err != nil {
+		return nil, fmt.Errorf("tokenizer cannot be saved in %s: %w", w.dir, err)
+	}
+	entries, err := os.ReadDir(w.dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, entry := range entries {
+		if m.Files[entry.Name()], err = describeFile(filepath.Join(w.dir, entry.Name())); err != nil {
+			return nil, err
+		}
+	}
+	b, err := m.encode()
+	if err != nil {
+		return nil, err
+	}
+	return m, os.WriteFile(filepath.Join(w.dir, manifestName), b, 0o644)
+}
+
+func (w *writer) writeTables(split splitID, s *splitWriter) (*SplitInfo, error) {
+	info := &SplitInfo{Documents: len(s.documents), Tokens: s.shards.total, Bytes: s.bytes, Shards: s.shards.names,
+		Length: lengths(s.documents, s.shards.total), DocumentTable: split.String() + "-documents.bin", Unlabelled: s.unlabelled}
+	err := os.WriteFile(filepath.Join(w.dir, info.DocumentTable), encodeDocuments(s.documents, s.shards.total), 0o644)
+	if err != nil || w.im.opts.Task == LanguageModel {
+		return info, err
+	}
+	info.LabelTable = split.String() + "-labels.bin"
+	info.LabelCounts = make(map[string]int64)
+	for label, n := range s.counts {
+		info.LabelCounts[w.im.labels.names[label]] = n
+	}
+	table := encodeLabels(s.labels, len(s.counts))
+	if w.im.opts.Task == MultiLabel {
+		table = encodeSets(s.sets, len(s.counts))
+	}
+	return info, os.WriteFile(filepath.Join(w.dir, info.LabelTable), table, 0o644)
+}
+
+// lengths sorts the documents' lengths and reads off the percentiles.
+func lengths(documents []documentEntry, tokens int64) LengthInfo {
+	if len(documents) == 0 {
+		return LengthInfo{}
+	}
+	sorted := make([]int64, len(documents))
+	for i := range documents {
+		end := uint64(tokens)
+		if i+1 < len(documents) {
+			end = documents[i+1].start
+		}
+		sorted[i] = int64(end-documents[i].start) - 1
+	}
+	slices.Sort(sorted)
+	last := len(sorted) - 1
+	return LengthInfo{sorted[last/2], sorted[last*9/10], sorted[last*99/100], sorted[last]}
+}
+
+// manifest is dataset.json less what the writer counts.
+func (im *Import) manifest(tok Tokenizer) *Manifest {
+	m := &Manifest{
+		Format: manifestFormat, Version: manifestVersion, Task: im.opts.Task, Labels: im.labels.names,
+		Columns:   Columns{Text: im.cols.text, Label: im.cols.label, LabelSeparator: string(im.cols.separator)},
+		Tokenizer: TokenizerInfo{im.opts.TokenizerName, tok.VocabSize(), tok.EndOfText()},
+		TokenType: tokenTypeFor(tok.VocabSize()).String(),
+		Split:     im.opts.Split.String(), SplitBy: "document", Seed: im.opts.Seed, BlankLines: im.blank,
+		BadRows: im.bad, Duplicates: im.duplicates,
+		Splits: make(map[string]*SplitInfo), Files: make(map[string]FileInfo),
+	}
+	if im.byPosition {
+		m.SplitBy = "position"
+	}
+	for i := range im.inputs {
+		m.Sources = append(m.Sources, im.inputs[i].describe())
+	}
+	return m
+}
+
+func (in *input) describe() Source {
+	s := Source{Path: in.path, For: "input", Files: len(in.files), Hidden: in.hidden, Bytes: in.bytes}
+	if in.use != train {
+		s.For = in.use.String()
+	}
+	if !in.folder {
+		s.SHA256 = hex.EncodeToString(in.files[0].sum[:])
+		return s
+	}
+	h := sha256.New()
+	for i := range in.files {
+		h.Write(in.files[i].sum[:])
+	}
+	s.SHA256 = hex.EncodeToString(h.Sum(nil))
+	return s
+}
+
+// notes are the findings that are no errors but that a person should see.
+func (w *writer) notes(m *Manifest) []string {
+	var notes []string
+	note := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
+	if w.im.byPosition {
+		note("too few documents to share out by %s, so each is cut in itself: head training, then validation, then test", m.Split)
+	}
+	for _, split := range []splitID{valid, test} {
+		if m.Splits[split.String()].Documents == 0 {
+			note("the %s split is empty", split)
+		}
+	}
+	for label, n := range w.splits[train].counts {
+		if n == 0 {
+			note("class %q has no training document", m.Labels[label])
+		}
+	}
+	if d := m.Duplicates; d.ValidInTrain+d.TestInTrain+d.TestInValid > 0 {
+		note("texts in two splits make scores too good: %d of valid and %d of test stand in train, %d of test in valid",
+			d.ValidInTrain, d.TestInTrain, d.TestInValid)
+	}
+	if d := m.Duplicates; d.OtherLabels > 0 && m.Task != LanguageModel {
+		note("%d texts stand elsewhere with other labels", d.OtherLabels)
+	}
+	if w.inside > 0 {
+		note("%d end-of-text tokens stand inside documents, as the texts spell them", w.inside)
+	}
+	if m.BadRows.Rows > 0 {
+		note("left out: %v", &m.BadRows)
+	}
+	return notes
+}
