@@ -1,0 +1,106 @@
+// The end of a step: the norm of all gradients, and AdamW. Both are bound by memory and read it once.
+#ifndef ATOLL_ADAMW_H
+#define ATOLL_ADAMW_H
+
+#include "checks.h"
+#include "lanes.h"
+
+typedef double vd __attribute__((vector_size(4 * VL)));
+typedef float vf_half __attribute__((vector_size(2 * VL)));
+
+// NORM_PIECE gradients are summed by one worker; the number is fixed, so the order of the sum is too.
+enum { NORM_PIECE = 16384, NORM_SIDE = 4 };
+
+typedef struct {
+	const float *grads;
+	int64_t n;
+	double *sums; // one for each piece
+} gradient_norm;
+
+// norm_piece sums squares in double: a float's square would overflow from 1.8e19 on, and far earlier lose small ones.
+static void norm_piece(void *of, int64_t piece, int worker) {
+	(void)worker;
+	const gradient_norm *k = of;
+	int64_t i = piece * NORM_PIECE, end = smaller(i + NORM_PIECE, k->n);
+	vd sum[NORM_SIDE] = {0};
+	for (; i + NORM_SIDE * VL / 2 <= end; i += NORM_SIDE * VL / 2)
+		for (int s = 0; s < NORM_SIDE; s++) {
+			vf_half half;
+			memcpy(&half, k->grads + i + s * VL / 2, sizeof half);
+			vd g = __builtin_convertvector(half, vd);
+			sum[s] += g * g;
+		}
+	vd all = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+	double total = 0;
+	for (int lane = 0; lane < VL / 2; lane++) total += all[lane];
+	for (; i < end; i++) total += (double)k->grads[i] * (double)k->grads[i];
+	k->sums[piece] = total;
+}
+
+static int grad_norm(team *t, const atoll_call *c, void *const *arg, char *error) {
+	int64_t count = pieces(c->dims[0], NORM_PIECE);
+	size_t bytes = (size_t)larger(count, 1) * sizeof(double);
+	gradient_norm k = {arg[1], c->dims[0], team_shared(t, bytes)};
+	if (!k.sums) return out_of_memory(error, bytes);
+	team_for(t, count, norm_piece, &k);
+	double total = 0;
+	for (int64_t i = 0; i < count; i++) total += k.sums[i];
+	*(float *)arg[0] = (float)__builtin_sqrt(total);
+	return 0;
+}
+
+// One update: the tensors, and the step's numbers in the form in which an element needs them.
+typedef struct {
+	float *w, *m, *v;
+	const float *g;
+	int64_t n;
+	float clip, keep, rate, beta1, beta2, rest1, rest2, root, epsilon;
+} adamw_update;
+
+// adamw_settings gives w = keep*w - rate*m/(sqrt(v)*root + epsilon), where keep = 1 - lr*decay, rate = lr/correction1 and
+// root = 1/sqrt(correction2).
+static adamw_update adamw_settings(const atoll_call *c, void *const *arg) {
+	const float *s = c->scalars, *step = arg[6];
+	double norm = *(const float *)arg[4], lr = step[STEP_LEARNING_RATE], clip = s[4];
+	adamw_update u = {.w = arg[0], .m = arg[1], .v = arg[2], .g = arg[3], .n = c->dims[0], .clip = 1};
+	if (clip > 0 && clip / (norm + 1e-6) < 1) u.clip = (float)(clip / (norm + 1e-6));
+	u.keep = (float)(1 - lr * (double)s[3]);
+	u.rate = (float)(lr / (double)step[STEP_CORRECTION1]);
+	u.beta1 = s[0];
+	u.beta2 = s[1];
+	u.rest1 = (float)(1 - (double)s[0]);
+	u.rest2 = (float)(1 - (double)s[1]);
+	u.root = (float)(1 / __builtin_sqrt((double)step[STEP_CORRECTION2]));
+	u.epsilon = s[2];
+	return u;
+}
+
+static void adamw_piece(void *of, int64_t piece, int worker) {
+	(void)worker;
+	const adamw_update *u = of;
+	vf clip = vset(u->clip), keep = vset(u->keep), rate = vset(u->rate), root = vset(u->root), epsilon = vset(u->epsilon);
+	vf beta1 = vset(u->beta1), beta2 = vset(u->beta2), rest1 = vset(u->rest1), rest2 = vset(u->rest2);
+	int64_t end = smaller((piece + 1) * ELEMENTS, u->n);
+	for (int64_t i = piece * ELEMENTS; i < end; i += VL) {
+		vf g = vload_to(u->g, i, end) * clip;
+		vf m = vfma(beta1, vload_to(u->m, i, end), rest1 * g);
+		vf v = vfma(beta2, vload_to(u->v, i, end), rest2 * g * g);
+		vf w = vload_to(u->w, i, end) * keep - rate * m / vfma(vsqrt(v), root, epsilon);
+		vstore_to(u->m, i, m, end);
+		vstore_to(u->v, i, v, end);
+		vstore_to(u->w, i, w, end);
+	}
+}
+
+static int finite_value(const float *x) { return *x - *x == 0; }
+
+// adamw changes nothing where the loss or the norm is not finite: the trainer stops there with the model unharmed.
+static int adamw(team *t, const atoll_call *c, void *const *arg, char *error) {
+	(void)error;
+	if (!finite_value(arg[4]) || !finite_value(arg[5])) return 0;
+	adamw_update u = adamw_settings(c, arg);
+	team_for(t, pieces(u.n, ELEMENTS), adamw_piece, &u);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,150 @@
+// Causal attention: the softmax is computed while the keys pass by (Dao et al., FlashAttention, 2022), with a running
+// maximum and sum for each query, so that no row of scores is ever stored.
+#ifndef ATOLL_ATTENTION_H
+#define ATOLL_ATTENTION_H
+
+#include "attention_backward.h"
+#include "attention_cached.h"
+#include "attention_tile.h"
+
+// QUERIES of one head are a worker's item; keys and values are read once for all of them.
+enum { QUERIES = 96, PANELS = QUERIES / PANEL };
+
+// The state of one panel: its queries and outputs, transposed, and the softmax so far.
+typedef struct {
+	float *queries, *outputs;
+	float largest[PANEL], total[PANEL];
+} attention_panel;
+
+// A worker's memory.
+typedef struct {
+	float *keys, *values, *rows, *factors, *scores;
+	attention_panel panel[PANELS];
+} attention_room;
+
+static int64_t attention_floats(int64_t D) {
+	return 2 * line_floats(KEYS * PANEL) + line_floats(PANEL * padded(D)) + 2 * line_floats(KEYS * D) +
+		2 * PANELS * line_floats(PANEL * D);
+}
+
+static attention_room attention_room_at(float *at, int64_t D) {
+	attention_room room;
+	room.scores = place(&at, KEYS * PANEL);
+	room.factors = place(&at, KEYS * PANEL);
+	room.rows = place(&at, PANEL * padded(D));
+	room.keys = place(&at, KEYS * D);
+	room.values = place(&at, KEYS * D);
+	for (int i = 0; i < PANELS; i++) {
+		room.panel[i].queries = place(&at, PANEL * D);
+		room.panel[i].outputs = place(&at, PANEL * D);
+	}
+	return room;
+}
+
+// hide gives the keys that a query may not see the score -infinity. first is the panel's first query.
+static void hide(float *scores, int64_t first, int64_t key, int64_t keys) {
+	for (int64_t s = larger(first - key, 0); s < keys; s++)
+		for (int half = 0; half < 2; half++) {
+			float *at = scores + s * PANEL + half * VL;
+			vstore(at, vsel(vsees(first + half * VL, key + s), vload(at), vset(-__builtin_inff())));
+		}
+}
+
+// soften turns half a panel's scores into exponentials from the new maximum and brings the sum and the outputs to it.
+inl void soften(attention_panel *p, int half, float *scores, int64_t keys, int64_t D) {
+	int at = half * VL;
+	vf before = vload(p->largest + at), largest = before, total = vzero();
+	for (int64_t s = 0; s < keys; s++) largest = vmax(largest, vload(scores + s * PANEL + at));
+	for (int64_t s = 0; s < keys; s++) {
+		vf e = vexp(vload(scores + s * PANEL + at) - largest);
+		vstore(scores + s * PANEL + at, e);
+		total += e;
+	}
+	vf shrink = vexp(before - largest);
+	vstore(p->largest + at, largest);
+	vstore(p->total + at, vfma(vload(p->total + at), shrink, total));
+	for (int64_t d = 0; d < D; d++) {
+		float *output = p->outputs + d * PANEL + at;
+		vstore(output, vload(output) * shrink);
+	}
+}
+
+// attend lets a panel look at a tile of keys.
+static void attend(const attention_call *k, attention_room *room, attention_panel *p, int64_t head, int64_t first,
+	int64_t queries, int64_t key, int64_t keys) {
+	tile_scores(room->scores, room->keys, p->queries, k->D, keys);
+	hide(room->scores, first, key, keys);
+	for (int half = 0; half < 2; half++) soften(p, half, room->scores, keys, k->D);
+	if (k->drops) {
+		panel_factors(room->factors, k, head, first, queries, key, keys);
+		for (int64_t i = 0; i < keys * PANEL; i += VL)
+			vstore(room->scores + i, vload(room->scores + i) * vload(room->factors + i));
+	}
+	tile_weigh(p->outputs, room->values, room->scores, k->D, keys);
+}
+
+static void panel_begin(const attention_call *k, attention_room *room, attention_panel *p, head_rows q, int64_t first, int64_t n) {
+	read_rows(room->rows, padded(k->D), q, first, n, k->D, k->scale);
+	panel_columns(p->queries, room->rows, padded(k->D), n, k->D);
+	memset(p->outputs, 0, (size_t)(PANEL * k->D) * sizeof(float));
+	for (int i = 0; i < PANEL; i++) {
+		p->largest[i] = -__builtin_inff();
+		p->total[i] = 0;
+	}
+}
+
+static void panel_end(const attention_call *k, attention_room *room, attention_panel *p, head_rows out, float *lse,
+	int64_t first, int64_t n) {
+	for (int half = 0; half < PANEL; half += VL) {
+		vf total = vload(p->total + half), inverse = vset(1) / total;
+		for (int64_t d = 0; d < k->D; d++) {
+			float *output = p->outputs + d * PANEL + half;
+			vstore(output, vload(output) * inverse);
+		}
+		vstore(p->total + half, vload(p->largest + half) + vlog(total));
+	}
+	panel_rows(room->rows, padded(k->D), p->outputs, k->D);
+	write_rows(out, first, room->rows, padded(k->D), n, k->D);
+	if (lse) memcpy(lse + first, p->total, (size_t)n * sizeof *lse);
+}
+
+// attention_queries computes the queries first..end-1 of one head, first a multiple of QUERIES.
+static void attention_queries(const attention_call *k, int64_t b, int64_t h, int64_t first, int64_t end, int worker) {
+	attention_room room = attention_room_at(room_of(k, worker), k->D);
+	int64_t head = b * k->H + h;
+	head_rows q = third(k, k->arg[2], b, h, 0), keys = third(k, k->arg[2], b, h, 1), values = third(k, k->arg[2], b, h, 2);
+	for (int64_t at = first, i = 0; at < end; at += PANEL, i++)
+		panel_begin(k, &room, &room.panel[i], q, at, smaller(PANEL, end - at));
+	for (int64_t key = 0; key < end; key += KEYS) {
+		int64_t tile = smaller(KEYS, end - key);
+		read_rows(room.keys, k->D, keys, key, tile, k->D, 1);
+		read_rows(room.values, k->D, values, key, tile, k->D, 1);
+		for (int64_t at = first, i = 0; at < end; at += PANEL, i++)
+			if (at + PANEL > key)
+				attend(k, &room, &room.panel[i], head, at, smaller(PANEL, end - at), key, smaller(tile, at + PANEL - key));
+	}
+	float *lse = k->arg[1] ? (float *)k->arg[1] + head * k->T : NULL;
+	for (int64_t at = first, i = 0; at < end; at += PANEL, i++)
+		panel_end(k, &room, &room.panel[i], head_of(k, k->arg[0], b, h), lse, at, smaller(PANEL, end - at));
+}
+
+// attention_item is QUERIES of a head, those with most to look at first, which evens out the end.
+static void attention_item(void *of, int64_t item, int worker) {
+	const attention_call *k = of;
+	int64_t heads = k->B * k->H, blocks = pieces(k->T, QUERIES), head = item % heads;
+	int64_t first = (blocks - 1 - item / heads) * QUERIES, b = head / k->H, h = head % k->H;
+	int64_t end = smaller(first + QUERIES, k->T), real = larger(first, smaller(end, rows_of(k, b)));
+	if (real > first) attention_queries(k, b, h, first, real, worker);
+	zero_rows(head_of(k, k->arg[0], b, h), real, end, k->D);
+	if (k->arg[1] && end > real) memset((float *)k->arg[1] + head * k->T + real, 0, (size_t)(end - real) * sizeof(float));
+}
+
+static int attention(team *t, const atoll_call *c, void *const *arg, char *error) {
+	attention_call k = attention_of(t, c, arg, arg[3], arg[4]);
+	if (check_lengths(k.lengths, k.B, k.T, error)) return 1;
+	if (attention_rooms(&k, attention_floats(k.D), error)) return 1;
+	team_for(t, k.B * k.H * pieces(k.T, QUERIES), attention_item, &k);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,135 @@
+// The gradient of attention. With p = exp(score - lse), mask the dropout factor and delta = dout·out of a query:
+//
+//	ds = p * (mask * dout·v - delta),  dq = scale * ds·k,  dk = scale * dsᵀ·q,  dv = (mask * p)ᵀ·dout
+//
+// A worker takes a whole head: tiles of keys one after the other, and for each all panels of queries that see it.
+#ifndef ATOLL_ATTENTION_BACKWARD_H
+#define ATOLL_ATTENTION_BACKWARD_H
+
+#include "attention_tile.h"
+
+// A worker's memory: the whole head's queries and gradients of outputs, as rows [T][wide] and as columns [D][PANEL] for
+// each panel, one tile of keys with its gradients, and the products of one tile and one panel.
+typedef struct {
+	float *q_columns, *do_columns, *dq_columns, *q_rows, *do_rows, *delta, *lse;
+	float *keys, *values, *dkeys, *dvalues, *p, *ds, *factors, *rows;
+	int64_t wide;
+} gradient_room;
+
+static gradient_room gradient_room_at(float *start, int64_t T, int64_t D, int64_t *floats) {
+	int64_t queries = panel_width(T), wide = panel_width(D);
+	float *at = start;
+	gradient_room room = {.wide = wide};
+	room.q_columns = place(&at, queries * D);
+	room.do_columns = place(&at, queries * D);
+	room.dq_columns = place(&at, queries * D);
+	room.q_rows = place(&at, queries * wide);
+	room.do_rows = place(&at, queries * wide);
+	room.delta = place(&at, queries);
+	room.lse = place(&at, queries);
+	room.keys = place(&at, KEYS * D);
+	room.values = place(&at, KEYS * D);
+	room.dkeys = place(&at, KEYS * wide);
+	room.dvalues = place(&at, KEYS * wide);
+	room.p = place(&at, KEYS * PANEL);
+	room.ds = place(&at, KEYS * PANEL);
+	room.factors = place(&at, KEYS * PANEL);
+	room.rows = place(&at, PANEL * wide);
+	*floats = at - start;
+	return room;
+}
+
+// gradient_delta is dout·out for n queries, whose outputs are in room->rows.
+static void gradient_delta(const gradient_room *room, int64_t first, int64_t n, int64_t D) {
+	for (int64_t q = 0; q < n; q++) {
+		vf sum = vzero();
+		for (int64_t i = 0; i < D; i += VL)
+			sum = vfma(vload(room->do_rows + (first + q) * room->wide + i), vload(room->rows + q * room->wide + i), sum);
+		room->delta[first + q] = vsum(sum);
+	}
+}
+
+// gradient_begin reads n queries of a panel. Absent ones get the log sum infinity, which makes their probabilities 0.
+static void gradient_begin(const attention_call *k, gradient_room *room, int64_t b, int64_t h, int64_t first, int64_t n) {
+	float *q = room->q_rows + first * room->wide, *dout = room->do_rows + first * room->wide;
+	read_rows(q, room->wide, third(k, k->arg[2], b, h, 0), first, n, k->D, k->scale);
+	read_rows(dout, room->wide, head_of(k, k->arg[1], b, h), first, n, k->D, 1);
+	read_rows(room->rows, room->wide, head_of(k, k->arg[3], b, h), first, n, k->D, 1);
+	memset(q + n * room->wide, 0, (size_t)((PANEL - n) * room->wide) * sizeof(float));
+	memset(dout + n * room->wide, 0, (size_t)((PANEL - n) * room->wide) * sizeof(float));
+	panel_columns(room->q_columns + first * k->D, q, room->wide, n, k->D);
+	panel_columns(room->do_columns + first * k->D, dout, room->wide, n, k->D);
+	memset(room->dq_columns + first * k->D, 0, (size_t)(PANEL * k->D) * sizeof(float));
+	gradient_delta(room, first, n, k->D);
+	memcpy(room->lse + first, (const float *)k->arg[4] + (b * k->H + h) * k->T + first, (size_t)n * sizeof(float));
+	for (int64_t i = n; i < PANEL; i++) {
+		room->lse[first + i] = __builtin_inff();
+		room->delta[first + i] = 0;
+	}
+}
+
+// gradient_scores turns scores (p) and dout·v (ds) of half a panel into mask*p and ds.
+inl void gradient_scores(gradient_room *room, int64_t first, int half, int64_t key, int64_t keys, int drops) {
+	int64_t at = half * VL;
+	vf lse = vload(room->lse + first + at), delta = vload(room->delta + first + at);
+	for (int64_t s = 0; s < keys; s++) {
+		float *p_at = room->p + s * PANEL + at, *ds_at = room->ds + s * PANEL + at;
+		vf p = vexp(vload(p_at) - lse), dp = vload(ds_at);
+		if (key + s > first) p = vsel(vsees(first + at, key + s), p, vzero());
+		vf factor = drops ? vload(room->factors + s * PANEL + at) : vset(1);
+		vstore(ds_at, p * (dp * factor - delta));
+		vstore(p_at, p * factor);
+	}
+}
+
+// gradient_tile adds what n queries of a panel and a tile of keys give to each other.
+static void gradient_tile(const attention_call *k, gradient_room *room, int64_t head, int64_t first, int64_t n, int64_t key,
+	int64_t keys) {
+	int64_t at = first * k->D, wide = room->wide;
+	tile_scores(room->p, room->keys, room->q_columns + at, k->D, keys);
+	tile_scores(room->ds, room->values, room->do_columns + at, k->D, keys);
+	if (k->drops) panel_factors(room->factors, k, head, first, n, key, keys);
+	for (int half = 0; half < 2; half++) gradient_scores(room, first, half, key, keys, k->drops);
+	tile_weigh(room->dq_columns + at, room->keys, room->ds, k->D, keys);
+	tile_gather(room->dvalues, room->p, room->do_rows + first * wide, wide, keys);
+	tile_gather(room->dkeys, room->ds, room->q_rows + first * wide, wide, keys);
+}
+
+static void gradient_end(const attention_call *k, gradient_room *room, int64_t b, int64_t h, int64_t first, int64_t n) {
+	float *columns = room->dq_columns + first * k->D;
+	for (int64_t i = 0; i < PANEL * k->D; i += VL) vstore(columns + i, vload(columns + i) * vset(k->scale));
+	panel_rows(room->rows, room->wide, columns, k->D);
+	write_rows(third(k, k->arg[0], b, h, 0), first, room->rows, room->wide, n, k->D);
+}
+
+static void attention_backward_head(void *of, int64_t head, int worker) {
+	const attention_call *k = of;
+	int64_t b = head / k->H, h = head % k->H, end = rows_of(k, b), D = k->D, floats;
+	gradient_room room = gradient_room_at(room_of(k, worker), k->T, D, &floats);
+	for (int64_t at = 0; at < end; at += PANEL) gradient_begin(k, &room, b, h, at, smaller(PANEL, end - at));
+	for (int64_t key = 0; key < end; key += KEYS) {
+		int64_t tile = smaller(KEYS, end - key);
+		read_rows(room.keys, D, third(k, k->arg[2], b, h, 1), key, tile, D, 1);
+		read_rows(room.values, D, third(k, k->arg[2], b, h, 2), key, tile, D, 1);
+		memset(room.dkeys, 0, (size_t)(KEYS * room.wide) * sizeof(float));
+		memset(room.dvalues, 0, (size_t)(KEYS * room.wide) * sizeof(float));
+		for (int64_t at = key / PANEL * PANEL; at < end; at += PANEL)
+			gradient_tile(k, &room, head, at, smaller(PANEL, end - at), key, smaller(tile, at + PANEL - key));
+		write_rows(third(k, k->arg[0], b, h, 1), key, room.dkeys, room.wide, tile, D);
+		write_rows(third(k, k->arg[0], b, h, 2), key, room.dvalues, room.wide, tile, D);
+	}
+	for (int64_t at = 0; at < end; at += PANEL) gradient_end(k, &room, b, h, at, smaller(PANEL, end - at));
+	for (int which = 0; which < 3; which++) zero_rows(third(k, k->arg[0], b, h, which), end, k->T, D);
+}
+
+static int attention_backward(team *t, const atoll_call *c, void *const *arg, char *error) {
+	attention_call k = attention_of(t, c, arg, arg[5], arg[6]);
+	if (check_lengths(k.lengths, k.B, k.T, error)) return 1;
+	int64_t floats;
+	gradient_room_at(NULL, k.T, k.D, &floats);
+	if (attention_rooms(&k, floats, error)) return 1;
+	team_for(t, k.B * k.H, attention_backward_head, &k);
+	return 0;
+}
+
+#endif
