@@ -3,7 +3,8 @@
 // Run takes a device and reports, for each case: outputs further from ref than the case's rule allows, inputs that
 // changed, bytes written outside of an argument, and a second run that gives other bits. SameBits holds two devices (one
 // of 1 thread and one of 2, say) against each other bit by bit. Faults checks that wrong data is answered with a
-// *kernels.Fault that names what is wrong and where.
+// *kernels.Fault that names what is wrong and where. Padding checks that a padded sequence gives the bits of the sequence
+// alone.
 //
 // In fp32 an output may differ from ref by a share of the tensor's largest magnitude that rules.go states per kernel. In
 // bf16 and fp16 FlashAttention's rule holds: the largest error, against fp32 arithmetic on the same inputs, is at most
@@ -60,10 +61,15 @@ func SameBits(t TB, a, b kernels.Device, options Options) {
 	})
 }
 
+// wants says whether the options leave the kernel.
+func (o Options) wants(k kernels.Kernel) bool {
+	return len(o.Only) == 0 || slices.Contains(o.Only, k)
+}
+
 // each visits the cases that the options leave, in each precision.
 func (o Options) each(visit func(c Case, precision kernels.DType)) {
 	for k := range kernels.Count {
-		if len(o.Only) > 0 && !slices.Contains(o.Only, k) {
+		if !o.wants(k) {
 			continue
 		}
 		for _, c := range Cases(k) {

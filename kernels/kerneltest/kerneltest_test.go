@@ -7,5 +7,8 @@ import (
 )
 
 func TestRefAgainstItself(t *testing.T) {
-	Run(t, ref.New(), Options{})
+	device := ref.New()
+	Run(t, device, Options{})
+	Faults(t, device, Options{})
+	Padding(t, device, Options{})
 }
