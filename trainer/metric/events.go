@@ -127,36 +127,3 @@ func maskedChecksum(b []byte) uint32 {
 	crc := crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli))
 	return (crc>>15 | crc<<17) + 0xa282ead8
 }
-
-// scalar is one named number of a record.
-type scalar struct {
-	name  string
-	value float64
-}
-
-// scalars lists the numbers that were measured; of the eight fields of every
-// line, those that are not finite were not, except the loss.
-func (r Record) scalars() []scalar {
-	list := []scalar{{"loss", float64(r.Loss)}}
-	for _, s := range []scalar{
-		{"learning_rate", float64(r.LearningRate)},
-		{"grad_norm", float64(r.GradNorm)},
-		{"tokens_per_second", float64(r.TokensPerSecond)},
-	} {
-		if !math.IsNaN(s.value) && !math.IsInf(s.value, 0) {
-			list = append(list, s)
-		}
-	}
-	for _, s := range []struct {
-		name  string
-		value *Number
-	}{
-		{"perplexity", r.Perplexity}, {"accuracy", r.Accuracy}, {"macro_f1", r.MacroF1},
-		{"micro_f1", r.MicroF1}, {"peak_share", r.PeakShare},
-	} {
-		if s.value != nil {
-			list = append(list, scalar{s.name, float64(*s.value)})
-		}
-	}
-	return list
-}

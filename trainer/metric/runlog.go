@@ -1,63 +1,13 @@
 package metric
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"math"
 	"os"
 	"path/filepath"
-	"strconv"
 )
-
-// Number is a float64 that JSON can hold: NaN and infinities are written as
-// null and read back as NaN.
-type Number float64
-
-// MarshalJSON implements json.Marshaler.
-func (n Number) MarshalJSON() ([]byte, error) {
-	f := float64(n)
-	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return []byte("null"), nil
-	}
-	return strconv.AppendFloat(nil, f, 'g', -1, 64), nil
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (n *Number) UnmarshalJSON(text []byte) error {
-	if string(text) == "null" {
-		*n = Number(math.NaN())
-		return nil
-	}
-	f, err := strconv.ParseFloat(string(text), 64)
-	if err != nil {
-		return fmt.Errorf("%s is not a number", text)
-	}
-	*n = Number(f)
-	return nil
-}
-
-// Record is one line of a run log. The first eight fields are on every line,
-// null where there is no number; the others where they were measured.
-type Record struct {
-	Step            int64  `json:"step"`
-	Tokens          int64  `json:"tokens"` // trained on since the run began
-	Split           string `json:"split"`  // train, valid or test
-	Loss            Number `json:"loss"`   // nats a token, or a document
-	LearningRate    Number `json:"learning_rate"`
-	GradNorm        Number `json:"grad_norm"` // before clipping
-	TokensPerSecond Number `json:"tokens_per_second"`
-	Seconds         Number `json:"seconds"` // of training since the run began
-
-	Perplexity *Number `json:"perplexity,omitempty"`
-	Accuracy   *Number `json:"accuracy,omitempty"`
-	MacroF1    *Number `json:"macro_f1,omitempty"`
-	MicroF1    *Number `json:"micro_f1,omitempty"`
-	PeakShare  *Number `json:"peak_share,omitempty"` // of the machine's peak, 0 to 1
-}
 
 // maxRecord bounds a line of a run log, in bytes.
 const maxRecord = 1 << 20
@@ -147,69 +97,6 @@ func ReadLog(path string) ([]Record, error) {
 		return nil, fmt.Errorf("%s:%w", path, err)
 	}
 	return records, nil
-}
-
-// scanLog calls keep for each line, without its newline. Errors begin with the
-// line's number.
-func scanLog(r io.Reader, keep func(line []byte, r Record)) error {
-	reader := bufio.NewReader(r)
-	for number := 1; ; number++ {
-		line, whole, err := readLine(reader)
-		if err != nil {
-			return fmt.Errorf("%d: %w", number, err)
-		}
-		if len(line) == 0 && !whole {
-			return nil
-		}
-		record, err := parseRecord(line)
-		if err != nil && !whole {
-			return nil // torn: the writer was stopped inside it
-		}
-		if err != nil {
-			return fmt.Errorf("%d: %w: mend or remove that line", number, err)
-		}
-		keep(line, record)
-		if !whole {
-			return nil
-		}
-	}
-}
-
-// readLine returns the next line without its newline; whole is false where the
-// file ended before one.
-func readLine(reader *bufio.Reader) (line []byte, whole bool, err error) {
-	for {
-		part, err := reader.ReadSlice('\n')
-		line = append(line, part...)
-		switch {
-		case len(line) > maxRecord:
-			return nil, false, fmt.Errorf("line of more than %d bytes, want one JSON object of a few hundred: is this a run log?", maxRecord)
-		case err == nil:
-			return line[:len(line)-1], true, nil
-		case err == io.EOF:
-			return line, false, nil
-		case err != bufio.ErrBufferFull:
-			return nil, false, err
-		}
-	}
-}
-
-func parseRecord(line []byte) (Record, error) {
-	// The embedded pointers tell a missing field from a zero.
-	var found struct {
-		Record
-		Step  *int64  `json:"step"`
-		Split *string `json:"split"`
-	}
-	if err := json.Unmarshal(line, &found); err != nil {
-		return Record{}, fmt.Errorf("not a record of a run log (%w)", err)
-	}
-	if found.Step == nil || found.Split == nil {
-		return Record{}, errors.New("not a record of a run log (no step or no split)")
-	}
-	r := found.Record
-	r.Step, r.Split = *found.Step, *found.Split
-	return r, nil
 }
 
 // replaceFile puts content in path's place so that a crash leaves the old or
