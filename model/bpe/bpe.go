@@ -19,15 +19,16 @@ const endOfText = "<|endoftext|>"
 // A Tokenizer maps byte strings to ids and back. It is immutable but for a cache of encoded words, and any number of
 // goroutines may use it at once.
 type Tokenizer struct {
-	tokens  []string   // bytes of each id; "" where the vocabulary has a gap
-	bytes   [256]int32 // id of each single byte
-	rules   []rule     // merge rules, the first to be applied first
-	pairs   pairTable  // rank of the rule that merges a pair
-	added   []addedToken
-	eot     int32
-	classes *classTable
-	cache   wordCache
-	scratch sync.Pool // *longWord
+	tokens    []string   // bytes of each id; "" where the vocabulary has a gap
+	bytes     [256]int32 // id of each single byte
+	rules     []rule     // merge rules, the first to be applied first
+	pairs     pairTable  // rank of the rule that merges a pair
+	bytePairs []uint32   // the same for two single bytes, first byte times 256 plus second; half of all look-ups
+	added     []addedToken
+	eot       int32
+	classes   *classTable
+	cache     wordCache
+	scratch   sync.Pool // *longWord
 }
 
 // A rule merges two neighbouring tokens into one.
@@ -47,6 +48,10 @@ func newTokenizer(tokens []string, rules []rule, added []addedToken, eot int32) 
 	t.pairs = newPairTable(len(rules))
 	for rank, r := range rules {
 		t.pairs.set(r.left, r.right, uint32(rank))
+	}
+	t.bytePairs = make([]uint32, 1<<16)
+	for k := range t.bytePairs {
+		t.bytePairs[k] = t.pairs.rank(t.bytes[k>>8], t.bytes[k&0xFF])
 	}
 	t.cache = newWordCache()
 	t.scratch.New = func() any { return new(longWord) }

@@ -57,22 +57,20 @@ func (t *Tokenizer) appendMerged(dst []int32, word string) []int32 {
 	if len(word) > maxShort {
 		return t.appendMergedLong(dst, word)
 	}
-	start := len(dst)
-	for i := range len(word) {
+	var ranks [maxShort]uint32 // ranks[i] is that of ids i and i+1; the last is noRank
+	start, last := len(dst), len(word)-1
+	for i := range last {
 		dst = append(dst, t.bytes[word[i]])
+		ranks[i] = t.bytePairs[int(word[i])<<8|int(word[i+1])]
 	}
-	return dst[:start+t.mergeShort(dst[start:])]
+	dst = append(dst, t.bytes[word[last]])
+	ranks[last] = noRank
+	return dst[:start+t.mergeShort(dst[start:], ranks[:len(word)])]
 }
 
-// mergeShort merges at most maxShort ids in place and gives how many are left.
-func (t *Tokenizer) mergeShort(ids []int32) int {
-	var store [maxShort]uint32
+// mergeShort merges ids in place, given the ranks of their pairs, and gives how many are left.
+func (t *Tokenizer) mergeShort(ids []int32, ranks []uint32) int {
 	n := len(ids)
-	ranks := store[:n] // ranks[i] is that of ids[i] and ids[i+1]; the last is noRank
-	for i := range n - 1 {
-		ranks[i] = t.pairs.rank(ids[i], ids[i+1])
-	}
-	ranks[n-1] = noRank
 	for {
 		best, rank := 0, uint32(noRank)
 		for i, r := range ranks {

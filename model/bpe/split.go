@@ -24,8 +24,24 @@ func (c *classTable) at(s string, i int) (class uint8, size int) {
 	if class := c.ascii[s[i]]; class != notASCII {
 		return class, 1
 	}
-	r, size := utf8.DecodeRuneInString(s[i:])
+	r, size := decodeThree(s[i:])
+	if size == 0 {
+		r, size = utf8.DecodeRuneInString(s[i:])
+	}
 	return c.pages[c.page[r>>8]][r&0xFF], size
+}
+
+// decodeThree decodes a character of three bytes, as almost all of Chinese, Japanese and Korean are, about twice as fast as
+// package utf8; size 0 if s begins with none.
+func decodeThree(s string) (r rune, size int) {
+	if len(s) < 3 || s[0]>>4 != 0xE || s[1]>>6 != 2 || s[2]>>6 != 2 {
+		return 0, 0
+	}
+	r = rune(s[0]&0xF)<<12 | rune(s[1]&0x3F)<<6 | rune(s[2]&0x3F)
+	if overlong, surrogate := r < 0x800, r>>11 == 0xD800>>11; overlong || surrogate {
+		return 0, 0
+	}
+	return r, 3
 }
 
 // next gives the end of the word that begins at s[i]; i must be below len(s). Words are the matches of GPT-2's pattern
