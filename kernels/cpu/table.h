@@ -39,6 +39,7 @@ const atoll_variant VARIANT = {
 		[K_LINEAR] = linear,
 		[K_LINEAR_DX] = linear_dx,
 		[K_LINEAR_DW] = linear_dw,
+		[K_GELU_BACKWARD] = gelu_backward,
 #endif
 #if __has_include("attention.h")
 		[K_ATTENTION] = attention,

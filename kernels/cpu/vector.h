@@ -30,7 +30,7 @@ inl void vstore(float *p, vf v) { memcpy(p, &v, sizeof v); }
 inl vh vload_h(const uint16_t *p) { vh v; memcpy(&v, p, sizeof v); return v; }
 inl void vstore_h(uint16_t *p, vh v) { memcpy(p, &v, sizeof v); }
 
-inl vf vset(float x) { return (vf){0} + x; } // -0 becomes 0: use it for other constants
+inl vf vset(float x) { return x - (vf){0}; } // x - 0 is x, -0 and NaN included: a plain broadcast
 inl vu vset_u(uint32_t x) { return (vu){0} + x; }
 inl vf vzero(void) { return (vf){0}; }
 

@@ -1,0 +1,46 @@
+// The tanh form of GELU, as kernels/ref has it, written with the logistic function: (1 + tanh u)/2 = 1/(1 + e^-2u).
+#ifndef ATOLL_GELU_H
+#define ATOLL_GELU_H
+
+#include "lanes.h"
+
+#define GELU_SCALE 0.7978845608028654f // sqrt(2/pi)
+#define GELU_CUBIC 0.044715f
+
+// gelu_gate is 1/(1 + e^-2u) for u = scale*(x + cubic*x^3).
+inl vf gelu_gate(vf x) {
+	vf u = x * vfma(x * x, vset(-2 * GELU_SCALE * GELU_CUBIC), vset(-2 * GELU_SCALE));
+	return vset(1) / (vset(1) + vexp(u));
+}
+
+inl vf gelu(vf x) { return x * gelu_gate(x); }
+
+// gelu_derivative is s + 2x·s(1-s)·u' for the gate s.
+inl vf gelu_derivative(vf x) {
+	vf s = gelu_gate(x);
+	vf slope = vfma(x * x, vset(6 * GELU_SCALE * GELU_CUBIC), vset(2 * GELU_SCALE));
+	return vfma(x * slope, s * (vset(1) - s), s);
+}
+
+inl void gelu_backward_as(const bound_call *b, int64_t i, int64_t end, uint32_t dtype) {
+	for (; i < end; i += VL) {
+		vf dy = vload_act_to(b->arg[1], i, end, dtype), pre = vload_act_to(b->arg[2], i, end, dtype);
+		vstore_act_to(b->arg[0], i, dy * gelu_derivative(pre), end, dtype);
+	}
+}
+
+static void gelu_backward_body(void *arg, int64_t piece, int worker) {
+	const bound_call *b = arg;
+	(void)worker;
+	BY_DTYPE(b->c->precision, gelu_backward_as, b, piece * ELEMENTS, smaller((piece + 1) * ELEMENTS, b->c->dims[0]));
+}
+
+// dpre = dy * gelu'(pre)
+static int gelu_backward(team *t, const atoll_call *c, void *const *arg, char *error) {
+	bound_call b = {c, arg};
+	(void)error;
+	team_for(t, pieces(c->dims[0], ELEMENTS), gelu_backward_body, &b);
+	return 0;
+}
+
+#endif

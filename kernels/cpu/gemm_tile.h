@@ -1,0 +1,63 @@
+// The innermost product: a tile of MR x NR sums in registers, on packed operands.
+//
+// Each sum is one chain of fused multiply-adds over k, from the first to the last of a block of K, whatever the tile's
+// place: that is what makes an element's bits depend on its row, its column and K only.
+#ifndef ATOLL_GEMM_TILE_H
+#define ATOLL_GEMM_TILE_H
+
+#include "vector.h"
+
+// Two vectors wide. MR is as many rows as leave registers for the two vectors and a broadcast: 28 + 3 of AVX-512's 32,
+// 12 + 3 of AVX2's 16.
+enum { NR = 2 * VL };
+#if VL == 16
+enum { MR = 14 };
+#elif VL == 8
+enum { MR = 6 };
+#elif defined __aarch64__
+enum { MR = 8 };
+#else
+enum { MR = 4 };
+#endif
+
+// c [MR,NR] = (add ? c : 0) + the sum over k of a [k,MR] times b [k,NR].
+static void tile_f32(int64_t kc, const float *restrict a, const float *restrict b, float *restrict c, int add) {
+	vf low[MR], high[MR];
+	for (int i = 0; i < MR; i++) low[i] = high[i] = vzero();
+	for (int64_t k = 0; k < kc; k++, a += MR, b += NR) {
+		vf b0 = vload(b), b1 = vload(b + VL);
+#pragma GCC unroll 16
+		for (int i = 0; i < MR; i++) {
+			vf ai = vset(a[i]);
+			low[i] = vfma(ai, b0, low[i]);
+			high[i] = vfma(ai, b1, high[i]);
+		}
+	}
+	for (int i = 0; i < MR; i++, c += NR) {
+		vstore(c, add ? vload(c) + low[i] : low[i]);
+		vstore(c + VL, add ? vload(c + VL) + high[i] : high[i]);
+	}
+}
+
+#ifdef NATIVE_BF16
+// The same on pairs of bf16: a [k,MR] and b [k,NR] hold two values of k in each 32-bit word.
+static void tile_bf16(int64_t kc, const float *restrict a, const float *restrict b, float *restrict c, int add) {
+	__m512 low[MR], high[MR];
+	for (int i = 0; i < MR; i++) low[i] = high[i] = _mm512_setzero_ps();
+	for (int64_t k = 0; k < kc; k++, a += MR, b += NR) {
+		__m512bh b0 = (__m512bh)vload(b), b1 = (__m512bh)vload(b + VL);
+#pragma GCC unroll 16
+		for (int i = 0; i < MR; i++) {
+			__m512bh ai = (__m512bh)vset(a[i]);
+			low[i] = _mm512_dpbf16_ps(low[i], ai, b0);
+			high[i] = _mm512_dpbf16_ps(high[i], ai, b1);
+		}
+	}
+	for (int i = 0; i < MR; i++, c += NR) {
+		vstore(c, add ? vload(c) + (vf)low[i] : (vf)low[i]);
+		vstore(c + VL, add ? vload(c + VL) + (vf)high[i] : (vf)high[i]);
+	}
+}
+#endif
+
+#endif

@@ -1,0 +1,144 @@
+// head.loss: the language head with its cross-entropy and both gradients, R rows at a time, so that the logits of the
+// whole batch never exist.
+#ifndef ATOLL_HEAD_LOSS_H
+#define ATOLL_HEAD_LOSS_H
+
+#include "linear.h"
+
+typedef struct {
+	float *logits;          // [rows,V] of the chunk; becomes dlogits
+	const int32_t *targets; // of the chunk
+	float *losses;          // of the chunk's rows
+	int64_t V;
+	float scale;
+	int gradient; // whether dlogits is wanted
+} loss_rows;
+
+// softmax_row replaces logits by e^(logit - max) and gives their sum; the maximum is put in *top. Sums of 64 vectors are
+// added to the whole, so that the error does not grow with V.
+static float softmax_row(float *logits, int64_t V, float *top) {
+	vf most = vset(-__builtin_inff());
+	int64_t i = 0;
+	for (; i + VL <= V; i += VL) most = vmax(most, vload(logits + i));
+	float max = vmax_lanes(most);
+	for (; i < V; i++) max = max > logits[i] ? max : logits[i];
+	*top = max;
+	vf sum = vzero();
+	for (int64_t from = 0; from < V; from += 64 * VL) {
+		const int64_t end = smaller(V, from + 64 * VL);
+		vf part = vzero();
+		for (i = from; i + VL <= end; i += VL) {
+			vf e = vexp(vload(logits + i) - vset(max));
+			vstore(logits + i, e);
+			part += e;
+		}
+		if (i < end) {
+			vf e = vexp(vload_n(logits + i, end - i) - vset(max));
+			vstore_n(logits + i, e, end - i);
+			part += vload_n(logits + i, end - i); // without the lanes beyond V
+		}
+		sum += part;
+	}
+	return vsum(sum);
+}
+
+// loss_row turns the logits of one row into its loss and dlogits = (softmax - onehot(target)) * scale.
+static void loss_row(void *arg, int64_t row, int worker) {
+	const loss_rows *h = arg;
+	float *logits = h->logits + row * h->V;
+	const int32_t target = h->targets[row];
+	(void)worker;
+	if (target < 0) {
+		h->losses[row] = 0;
+		memset(logits, 0, (size_t)h->V * sizeof *logits);
+		return;
+	}
+	float max, of_target = logits[target], sum = softmax_row(logits, h->V, &max);
+	h->losses[row] = vlog(vset(sum))[0] + (max - of_target);
+	if (!h->gradient) return;
+	const float p = logits[target] / sum, factor = h->scale / sum;
+	for (int64_t i = 0; i < h->V; i += VL) vstore_to(logits, i, vload_to(logits, i, h->V) * vset(factor), h->V);
+	logits[target] = (p - 1) * h->scale;
+}
+
+static void logits_store(const gemm *g, int64_t m, int64_t n, int64_t rows, int64_t columns, const float *tile) {
+	float *logits = (float *)g->context + m * g->b.count + n;
+	for (int64_t r = 0; r < rows; r++, tile += NR, logits += g->b.count)
+		for (int64_t c = 0; c < columns; c += VL) vstore_to(logits, c, vload(tile + c), columns);
+}
+
+typedef struct {
+	gemm dh, dwte;
+} head_gradients;
+
+static void head_gradients_body(void *arg, int64_t i, int worker) {
+	head_gradients *g = arg;
+	if (i < g->dh.all_chunks) gemm_chunk(&g->dh, i, worker);
+	else gemm_chunk(&g->dwte, i - g->dh.all_chunks, worker);
+}
+
+// What a call of head.loss is about; h and dh begin at the chunk's first row.
+typedef struct {
+	void *dh;
+	float *dwte, *logits;
+	const void *h;
+	const float *wte;
+	int64_t C, V;
+	uint32_t precision;
+} head_call;
+
+// head_gradients_run computes dh = dlogits·wte and dwte (+)= dlogitsᵀ·h for the rows of a chunk in one go.
+static int head_gradients_run(const head_call *c, int64_t rows, int accumulate, team *t, char *error) {
+	const gemm_operand dlogits = {c->logits, c->V, rows, c->V, DT_F32, 0}, across = {c->logits, c->V, c->V, rows, DT_F32, 1};
+	const gemm_operand h = {c->h, c->C, c->C, rows, c->precision, 1};
+	linear_dx_outputs dh = {.dx = c->dh};
+	gradient_output dwte = {c->dwte, accumulate};
+	head_gradients g = {
+		{dlogits, weight_operand(c->wte, c->C, c->V, 0), .precision = c->precision, .store = linear_dx_store, .context = &dh},
+		{across, h, .precision = c->precision, .store = gradient_store, .context = &dwte},
+	};
+	size_t refused = 0;
+	if (c->dh && rows > 0 && c->C > 0) refused = gemm_plan(&g.dh, t);
+	if (c->dwte && c->V > 0 && c->C > 0 && !refused) refused = gemm_plan(&g.dwte, t);
+	if (refused) return out_of_memory(error, refused);
+	team_for(t, g.dh.all_chunks + g.dwte.all_chunks, head_gradients_body, &g);
+	return 0;
+}
+
+// head_chunk does rows rows from c->h on.
+static int head_chunk(const head_call *c, loss_rows *r, int64_t rows, int accumulate, team *t, char *error) {
+	gemm g = {row_operand(c->h, rows, c->C, c->precision), weight_operand(c->wte, c->V, c->C, 1), .precision = c->precision,
+		.store = logits_store, .context = c->logits};
+	if (gemm_run(&g, t, error)) return 1;
+	team_for(t, rows, loss_row, r);
+	return r->gradient ? head_gradients_run(c, rows, accumulate, t, error) : 0;
+}
+
+static int head_loss(team *t, const atoll_call *call, void *const *arg, char *error) {
+	const int64_t N = call->dims[0], C = call->dims[1], V = call->dims[2], R = call->dims[3];
+	float *loss = arg[0], *rows = arg[1];
+	const int32_t *targets = arg[6];
+	const float *step = arg[7];
+	if (check_indexes("target", targets, N, 1, "V", V, error)) return 1;
+	float *losses = team_shared(t, (size_t)(N + 1) * sizeof(float));
+	if (!losses) return out_of_memory(error, (size_t)(N + 1) * sizeof(float));
+	const int64_t row_bytes = C * (call->precision == DT_F32 ? 4 : 2);
+	int accumulate = accumulates(call->dims[5], step);
+	int64_t n = 0;
+	do { // once even for no rows: dwte is written then too
+		head_call c = {arg[2] ? (char *)arg[2] + n * row_bytes : NULL, arg[3], arg[8], (const char *)arg[4] + n * row_bytes, arg[5],
+			C, V, call->precision};
+		loss_rows r = {arg[8], targets + n, losses + n, V, step[STEP_LOSS_SCALE], arg[2] || arg[3]};
+		if (head_chunk(&c, &r, smaller(R, N - n), accumulate, t, error)) return 1;
+		accumulate = 1;
+		n += R;
+	} while (n < N);
+	double sum = 0;
+	for (n = 0; n < N; n++) sum += losses[n];
+	const double total = sum * (double)step[STEP_LOSS_SCALE];
+	loss[0] = accumulates(call->dims[4], step) ? (float)(loss[0] + total) : (float)total;
+	if (rows) memcpy(rows, losses, (size_t)N * sizeof(float));
+	return 0;
+}
+
+#endif

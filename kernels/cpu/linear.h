@@ -1,0 +1,165 @@
+// linear, linear.dx and linear.dw: gemm.h with their epilogues.
+#ifndef ATOLL_LINEAR_H
+#define ATOLL_LINEAR_H
+
+#include "checks.h"
+#include "gelu.h"
+#include "gemm.h"
+
+// weight_operand is w as the second operand of a product over its first side (w [K,N]), or over its second (w [N,K]).
+inl gemm_operand weight_operand(const void *w, int64_t N, int64_t K, int second) {
+	return (gemm_operand){w, second ? K : N, N, K, DT_F32, !second};
+}
+
+inl gemm_operand row_operand(const void *x, int64_t rows, int64_t width, uint32_t dtype) {
+	return (gemm_operand){x, width, rows, width, dtype, 0};
+}
+
+// gemm_run computes the whole product.
+static int gemm_run(gemm *g, team *t, char *error) {
+	if (g->a.count == 0 || g->b.count == 0) return 0;
+	size_t refused = gemm_plan(g, t);
+	if (refused) return out_of_memory(error, refused);
+	team_for(t, g->all_chunks, gemm_chunk, g);
+	return 0;
+}
+
+typedef struct {
+	void *y, *pre;
+	const float *b;
+	const void *res;
+	int gelu;
+} linear_outputs;
+
+inl void linear_store_as(const gemm *g, int64_t m, int64_t n, int64_t rows, int64_t columns, const float *tile, uint32_t dtype) {
+	const linear_outputs *o = g->context;
+	for (int64_t r = 0; r < rows; r++, tile += NR) {
+		for (int64_t c = 0; c < columns; c += VL) {
+			const int64_t at = (m + r) * g->b.count + n + c, end = at + columns - c;
+			vf v = vload(tile + c);
+			if (o->b) v += vload_to(o->b, n + c, n + columns);
+			if (o->pre) vstore_act_to(o->pre, at, v, end, dtype);
+			if (o->gelu) v = gelu(v);
+			if (o->res) v += vload_act_to(o->res, at, end, dtype);
+			vstore_act_to(o->y, at, v, end, dtype);
+		}
+	}
+}
+
+static void linear_store(const gemm *g, int64_t m, int64_t n, int64_t rows, int64_t columns, const float *tile) {
+	BY_DTYPE(g->precision, linear_store_as, g, m, n, rows, columns, tile);
+}
+
+// y = gelu?(x·w + b) + res
+static int linear(team *t, const atoll_call *c, void *const *arg, char *error) {
+	const int64_t N = c->dims[0], I = c->dims[1], O = c->dims[2];
+	linear_outputs o = {arg[0], arg[1], arg[4], arg[5], c->dims[4] != 0};
+	gemm g = {row_operand(arg[2], N, I, c->precision), weight_operand(arg[3], O, I, c->dims[3] != 0), .precision = c->precision,
+		.store = linear_store, .context = &o};
+	return gemm_run(&g, t, error);
+}
+
+typedef struct {
+	void *dx;
+	const void *pre, *dres;
+} linear_dx_outputs;
+
+inl void linear_dx_store_as(const gemm *g, int64_t m, int64_t n, int64_t rows, int64_t columns, const float *tile,
+	uint32_t dtype) {
+	const linear_dx_outputs *o = g->context;
+	for (int64_t r = 0; r < rows; r++, tile += NR) {
+		for (int64_t c = 0; c < columns; c += VL) {
+			const int64_t at = (m + r) * g->b.count + n + c, end = at + columns - c;
+			vf v = vload(tile + c);
+			if (o->pre) v *= gelu_derivative(vload_act_to(o->pre, at, end, dtype));
+			if (o->dres) v += vload_act_to(o->dres, at, end, dtype);
+			vstore_act_to(o->dx, at, v, end, dtype);
+		}
+	}
+}
+
+static void linear_dx_store(const gemm *g, int64_t m, int64_t n, int64_t rows, int64_t columns, const float *tile) {
+	BY_DTYPE(g->precision, linear_dx_store_as, g, m, n, rows, columns, tile);
+}
+
+// dx = dy·wᵀ * gelu'(pre) + dres
+static int linear_dx(team *t, const atoll_call *c, void *const *arg, char *error) {
+	const int64_t N = c->dims[0], I = c->dims[1], O = c->dims[2];
+	linear_dx_outputs o = {arg[0], arg[3], arg[4]};
+	gemm g = {row_operand(arg[1], N, O, c->precision), weight_operand(arg[2], I, O, c->dims[3] == 0), .precision = c->precision,
+		.store = linear_dx_store, .context = &o};
+	return gemm_run(&g, t, error);
+}
+
+// The gradient of a weight, fp32, stored or added to.
+typedef struct {
+	float *dw;
+	int accumulate;
+} gradient_output;
+
+static void gradient_store(const gemm *g, int64_t m, int64_t n, int64_t rows, int64_t columns, const float *tile) {
+	const gradient_output *o = g->context;
+	for (int64_t r = 0; r < rows; r++, tile += NR) {
+		for (int64_t c = 0; c < columns; c += VL) {
+			const int64_t at = (m + r) * g->b.count + n + c, end = at + columns - c;
+			vf v = vload(tile + c);
+			if (o->accumulate) v += vload_to(o->dw, at, end);
+			vstore_to(o->dw, at, v, end);
+		}
+	}
+}
+
+// Column sums, with a running sum for SUM_ROWS rows at a time so that the error does not grow with N.
+enum { SUM_ROWS = 256, SUM_COLUMNS = 8 * VL };
+
+typedef struct {
+	gemm product;
+	float *db;
+	const void *dy;
+	int64_t N, O;
+	uint32_t dtype;
+	int accumulate;
+} linear_dw_job;
+
+// column_sums_as takes the columns from o to end, at most SUM_COLUMNS.
+inl void column_sums_as(const linear_dw_job *j, int64_t o, int64_t end, uint32_t dtype) {
+	for (; o < end; o += VL) {
+		vf sum = vzero();
+		for (int64_t from = 0; from < j->N; from += SUM_ROWS) {
+			vf part = vzero();
+			for (int64_t n = from; n < smaller(from + SUM_ROWS, j->N); n++)
+				part += vload_act_to(j->dy, n * j->O + o, n * j->O + end, dtype);
+			sum += part;
+		}
+		if (j->accumulate) sum += vload_to(j->db, o, end);
+		vstore_to(j->db, o, sum, end);
+	}
+}
+
+static void column_sums(const linear_dw_job *j, int64_t o) {
+	BY_DTYPE(j->dtype, column_sums_as, j, o, smaller(o + SUM_COLUMNS, j->O));
+}
+
+// The chunks of dw come first, then those of db.
+static void linear_dw_body(void *arg, int64_t i, int worker) {
+	linear_dw_job *j = arg;
+	if (i < j->product.all_chunks) gemm_chunk(&j->product, i, worker);
+	else column_sums(j, (i - j->product.all_chunks) * SUM_COLUMNS);
+}
+
+// dw = xᵀ·dy stored as w, db = column sums of dy
+static int linear_dw(team *t, const atoll_call *c, void *const *arg, char *error) {
+	const int64_t N = c->dims[0], I = c->dims[1], O = c->dims[2];
+	const gemm_operand x = {arg[2], I, I, N, c->precision, 1}, dy = {arg[3], O, O, N, c->precision, 1};
+	gradient_output o = {arg[0], accumulates(c->dims[4], arg[4])};
+	linear_dw_job j = {.db = arg[1], .dy = arg[3], .N = N, .O = O, .dtype = c->precision, .accumulate = o.accumulate};
+	j.product = (gemm){c->dims[3] ? dy : x, c->dims[3] ? x : dy, .precision = c->precision, .store = gradient_store, .context = &o};
+	if (o.dw && I > 0 && O > 0) {
+		size_t refused = gemm_plan(&j.product, t);
+		if (refused) return out_of_memory(error, refused);
+	}
+	team_for(t, j.product.all_chunks + (j.db ? pieces(O, SUM_COLUMNS) : 0), linear_dw_body, &j);
+	return 0;
+}
+
+#endif
