@@ -1,0 +1,110 @@
+# What there is to make. `make` prints it; the text after ## is what is printed.
+
+GO      ?= go
+ARM64CC ?= aarch64-linux-gnu-gcc
+QEMU    ?= qemu-aarch64 -L /usr/aarch64-linux-gnu
+PYTHON  ?= python3
+
+# Tools of a fixed version, built or fetched once into .tools (not into go.mod:
+# they would drag their own modules into the build list).
+STATICCHECK_VERSION := v0.8.2
+ZIG_VERSION         := 0.15.1
+STATICCHECK := .tools/staticcheck-$(STATICCHECK_VERSION)-$(shell $(GO) env GOVERSION)/staticcheck
+ZIG         := .tools/ziglang-$(ZIG_VERSION)/ziglang/zig
+
+VERSION := $(shell git describe --tags --always 2>/dev/null || echo unreleased)
+COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+
+# Where goroutines or C threads share memory; the rest is tested without the
+# race detector, which slows the numeric code down tenfold.
+RACE_PACKAGES ?= ./kernels/... ./engine/... ./trainer/... ./model/predict/... ./cmd/...
+FUZZ_TIME     ?= 30s
+
+# Undefined behaviour ends the test instead of printing a line that nobody reads.
+SANITIZE_CFLAGS  := -O1 -g -fno-omit-frame-pointer -fsanitize=undefined -fno-sanitize-recover=all
+SANITIZE_LDFLAGS := -fsanitize=undefined
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help build demo test test-race test-sanitize test-arm64 vet vet-darwin format lint fuzz bench bench-peers check clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## bin/atoll for this machine's CPU; needs Go and a C compiler
+	$(GO) build -ldflags '$(LDFLAGS)' -o bin/atoll ./cmd/atoll
+
+demo: build ## the whole path on text built into the binary: prepare, pretrain, fine-tune, evaluate, classify
+	bin/atoll demo
+
+test: ## every test of every package
+	$(GO) test ./...
+
+test-race: ## the tests of the packages with threads, under the race detector (RACE_PACKAGES=./... for all)
+	$(GO) test -race -short $(RACE_PACKAGES)
+
+test-sanitize: ## the C kernels on their case table, under the address and undefined-behaviour sanitizers
+	CGO_CFLAGS='$(SANITIZE_CFLAGS)' CGO_LDFLAGS='$(SANITIZE_LDFLAGS)' $(GO) test -asan ./kernels/...
+
+test-arm64: ## the kernel tests, cross-built for ARM64 Linux and run under qemu-user
+	@if ! command -v $(ARM64CC) >/dev/null || ! command -v $(firstword $(QEMU)) >/dev/null; then \
+		echo 'test-arm64: SKIPPED: needs $(ARM64CC) and $(firstword $(QEMU)) (Debian: gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)'; \
+	else \
+		echo "$(GO) test -short -exec '$(QEMU)' ./kernels/...  # for linux/arm64"; \
+		CGO_ENABLED=1 GOOS=linux GOARCH=arm64 CC=$(ARM64CC) $(GO) test -short -exec '$(QEMU)' ./kernels/...; \
+	fi
+
+vet: ## go vet
+	$(GO) vet ./...
+
+vet-darwin: ## compile the Go and C code for macOS on ARM64 with zig's headers, without linking or running it
+	@if ! $(MAKE) -s $(ZIG); then \
+		echo 'vet-darwin: SKIPPED: needs $(PYTHON) with pip and the wheel ziglang==$(ZIG_VERSION) from PyPI'; \
+	else \
+		echo '$(GO) vet ./...  # for darwin/arm64'; \
+		CGO_ENABLED=1 GOOS=darwin GOARCH=arm64 CC='$(CURDIR)/$(ZIG) cc -target aarch64-macos' $(GO) vet ./...; \
+	fi
+
+format: ## fail where gofmt would change a file
+	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "format: run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
+
+lint: $(STATICCHECK) ## staticcheck, with the checks in staticcheck.conf
+	$(STATICCHECK) ./...
+
+fuzz: ## every fuzz target of every package, FUZZ_TIME (30s) each
+	@$(GO) test -list '^Fuzz' ./... | awk '/^Fuzz/ { names = names " " $$1 } /^ok/ { split(names, n, " "); for (i in n) print $$2, n[i]; names = "" }' | sort > .fuzz-targets; \
+	trap 'rm -f .fuzz-targets' EXIT; \
+	test -s .fuzz-targets || { echo 'fuzz: no target found, want functions named Fuzz...'; exit 1; }; \
+	while read -r package target; do \
+		echo "fuzz $$package $$target"; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ_TIME) "$$package" || exit 1; \
+	done < .fuzz-targets
+
+bench: build ## measure kernels, the training step and classification, with this machine's peaks beside them
+	bin/atoll bench kernels
+	bin/atoll bench train
+	bin/atoll bench classify
+
+bench-peers: .venv/installed ## the same work in PyTorch and Transformers, in a Python environment of its own (about 6 GB)
+	.venv/bin/python bench/peers/train_step.py
+	.venv/bin/python bench/peers/classify.py
+	@if [ -n "$(TEXT)" ]; then .venv/bin/python bench/peers/nanogpt_cpu.py --text "$(TEXT)"; \
+	else echo "bench-peers: nanogpt_cpu.py SKIPPED: name its text, make bench-peers TEXT=input.txt"; fi
+
+check: format vet lint build test test-race test-sanitize test-arm64 vet-darwin ## exactly what CI runs
+
+clean: ## remove what make made: bin, build, .tools, .venv (runs and data directories stay)
+	rm -rf bin build .tools .venv
+
+$(STATICCHECK):
+	GOBIN=$(CURDIR)/$(@D) $(GO) install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
+
+$(ZIG):
+	$(PYTHON) -m pip install -q --disable-pip-version-check --no-deps --target .tools/ziglang-$(ZIG_VERSION) ziglang==$(ZIG_VERSION)
+
+.venv/installed: bench/peers/requirements.txt
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install -q --disable-pip-version-check -r $<
+	touch $@

@@ -1,0 +1,64 @@
+"""What the runners share: the options that describe a GPT-2, timing, peak memory, and the JSON line at the end."""
+
+import argparse
+import contextlib
+import json
+import resource
+import statistics
+import time
+
+import torch
+import transformers
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Options of a GPT-2's size, of the batch, and of how it is run. The default is GPT-2 124M, B 4, T 256, fp32, eager."""
+    parser.add_argument("--layers", type=int, default=12)
+    parser.add_argument("--width", type=int, default=768)
+    parser.add_argument("--heads", type=int, default=12)
+    parser.add_argument("--vocab", type=int, default=50257)
+    parser.add_argument("--batch", type=int, default=4, help="B, documents in a batch")
+    parser.add_argument("--seq", type=int, default=256, help="T, tokens in a document")
+    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="bf16: fp32 weights under autocast")
+    parser.add_argument("--mode", choices=["eager", "compile"], default="eager")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=10, help="steps measured")
+    parser.add_argument("--seed", type=int, default=1)
+
+
+def prepare(options: argparse.Namespace) -> None:
+    """Fixes the seed and the number of threads."""
+    torch.manual_seed(options.seed)
+    torch.set_num_threads(options.threads)
+
+
+def autocast(precision: str):
+    """The context in which a forward pass runs."""
+    return torch.autocast("cpu", dtype=torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
+
+
+def seconds_per_step(step, steps: int, warm: int = 2) -> tuple[float, float]:
+    """Runs step() warm + steps times; returns the seconds of the first call (compilation included) and the median of the measured ones."""
+    started = time.perf_counter()
+    step()
+    first = time.perf_counter() - started
+    for _ in range(warm - 1):
+        step()
+    measured = []
+    for _ in range(steps):
+        started = time.perf_counter()
+        step()
+        measured.append(time.perf_counter() - started)
+    return first, statistics.median(measured)
+
+
+def report(options: argparse.Namespace, **figures) -> None:
+    """Prints one JSON line: the figures, the settings, the versions, and the peak resident memory so far."""
+    line = {
+        **{name: round(value, 6) if isinstance(value, float) else value for name, value in figures.items()},
+        "resident_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "settings": vars(options),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }
+    print(json.dumps(line))
