@@ -45,6 +45,9 @@ type addedToken struct {
 func newTokenizer(tokens []string, rules []rule, added []addedToken, eot int32) *Tokenizer {
 	t := &Tokenizer{tokens: tokens, rules: rules, added: added, eot: eot, classes: unicodeClasses()}
 	t.indexBytes()
+	if len(rules) == 0 {
+		return t // Encode needs nothing more
+	}
 	t.pairs = newPairTable(len(rules))
 	for rank, r := range rules {
 		t.pairs.set(r.left, r.right, uint32(rank))

@@ -11,8 +11,8 @@ const (
 	maxCachedIDs  = 8
 )
 
-// A wordCache remembers the ids of words. Its size is fixed: a word takes the place of an older one. It needs no locks: an
-// entry never changes once it is stored. A word is stored when it is seen a second time, so that a text of words that
+// A wordCache remembers the ids of words. It holds 5 MB at most: a word takes the place of an older one. It needs no
+// locks: an entry never changes once it is stored. A word is stored when it is seen a second time, so that a text of words that
 // never come again (Chinese, which has no spaces) neither allocates nor drives out the words that do.
 type wordCache struct {
 	seed  maphash.Seed

@@ -5,7 +5,13 @@ import (
 	"strings"
 )
 
-// Encode appends the ids of text to dst. Nothing in text has a special meaning: "<|endoftext|>" is 13 characters.
+// maxWord is the length in bytes above which a word is encoded in pieces, so that a file of one line without spaces needs
+// no more than 30 MB to be encoded.
+const maxWord = 1 << 20
+
+// Encode appends the ids of text to dst. Nothing in text has a special meaning: "<|endoftext|>" is 13 characters. The ids
+// are those of Hugging Face tokenizers and tiktoken, except that a word of more than 1 MiB is cut at a character into
+// pieces of up to 1 MiB, which are encoded each for itself.
 func (t *Tokenizer) Encode(dst []int32, text string) []int32 {
 	if len(t.rules) == 0 {
 		for i := range len(text) {
@@ -15,6 +21,11 @@ func (t *Tokenizer) Encode(dst []int32, text string) []int32 {
 	}
 	for i := 0; i < len(text); {
 		end := t.classes.next(text, i)
+		for end-i > maxWord {
+			cut := i + charactersWithin(text[i:end], maxWord)
+			dst = t.appendWord(dst, text[i:cut])
+			i = cut
+		}
 		dst = t.appendWord(dst, text[i:end])
 		i = end
 	}

@@ -152,6 +152,16 @@ func TestEncodeLongWordInTime(t *testing.T) {
 	}
 }
 
+// A word of more than 1 MiB is cut at a character, here after 349,525 of three bytes.
+func TestEncodeCutsHugeWord(t *testing.T) {
+	const character = "\u4e2d"
+	first := GPT2().Encode(nil, strings.Repeat(character, maxWord/3))
+	want := append(slices.Clone(first), GPT2().Encode(nil, strings.Repeat(character, 7))...)
+	if got := GPT2().Encode(nil, strings.Repeat(character, maxWord/3+7)); !slices.Equal(got, want) {
+		t.Errorf("%d ids, want the %d of the two pieces", len(got), len(want))
+	}
+}
+
 func TestEncodeAllocatesNothing(t *testing.T) {
 	text := strings.Repeat("It's the same text again, 中文 too.\n", 20)
 	dst := GPT2().Encode(nil, text)
