@@ -78,9 +78,24 @@ func TestKill(t *testing.T) {
 			t.Fatalf("step %d was reported saved, the newest is %d", reported, step)
 		}
 		holds(t, newest, float32(step))
+		noHalves(t, dir)
 	}
 	if reported < *kills/2 {
 		t.Errorf("%d processes saved %d steps: they were killed too early to test anything", *kills, reported)
+	}
+}
+
+// noHalves fails if a directory under the name of a checkpoint is not a whole one.
+func noHalves(t *testing.T, dir string) {
+	t.Helper()
+	found, err := candidates(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range found {
+		if err := complete(c.path); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

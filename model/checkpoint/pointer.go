@@ -27,28 +27,28 @@ func (w Which) String() string {
 
 // point makes the pointer which of dir name the checkpoint target, atomically: a relative symbolic link, or, where the file
 // system has none, a file that holds the name and a newline.
-func point(dir string, which Which, target string) error {
+func (d disk) point(dir string, which Which, target string) error {
 	path := filepath.Join(dir, which.String())
 	temporary := filepath.Join(dir, savingPrefix+which.String())
 	if err := os.Symlink(target, temporary); err != nil {
 		if errors.Is(err, fs.ErrExist) {
 			return explainWrite(err)
 		}
-		if err := writePointerFile(temporary, target); err != nil {
+		if err := d.writePointerFile(temporary, target); err != nil {
 			return explainWrite(err)
 		}
 	}
-	if err := os.Rename(temporary, path); err != nil {
+	if err := d.rename(temporary, path); err != nil {
 		return errors.Join(explainWrite(err), os.Remove(temporary))
 	}
-	if err := syncDirectory(dir); err != nil {
+	if err := d.sync(dir); err != nil {
 		return explainWrite(err)
 	}
 	return nil
 }
 
-func writePointerFile(path, target string) error {
-	file, err := createFile(path)
+func (d disk) writePointerFile(path, target string) error {
+	file, err := d.create(path)
 	if err != nil {
 		return err
 	}
@@ -97,5 +97,5 @@ func Point(checkpoint string, which Which) error {
 	if err := Verify(checkpoint, false); err != nil {
 		return err
 	}
-	return point(filepath.Clean(dir), which, name)
+	return realDisk().point(filepath.Clean(dir), which, name)
 }

@@ -51,7 +51,7 @@ func TestPointerFiles(t *testing.T) {
 	if err := os.Remove(best); err != nil {
 		t.Fatal(err)
 	}
-	if err := writePointerFile(best, stepName(10)); err != nil {
+	if err := realDisk().writePointerFile(best, stepName(10)); err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range []string{run, best} {
@@ -111,7 +111,7 @@ func TestLatestPassesOverDamage(t *testing.T) {
 // TestLatestIgnoresStalePointer stages a kill between the rename of a checkpoint and that of `latest`.
 func TestLatestIgnoresStalePointer(t *testing.T) {
 	run, dir := run(t, 0, 10, 20)
-	if err := point(dir, Newest, stepName(10)); err != nil {
+	if err := realDisk().point(dir, Newest, stepName(10)); err != nil {
 		t.Fatal(err)
 	}
 	if got, warnings, err := Latest(run); err != nil || len(warnings) != 0 || got != filepath.Join(dir, stepName(20)) {
@@ -176,7 +176,7 @@ func names(steps []int) []string {
 // TestReapKeepsLatest reaps while `latest` names an older checkpoint than the newest.
 func TestReapKeepsLatest(t *testing.T) {
 	_, dir := run(t, 0, 10, 20, 30)
-	if err := point(dir, Newest, stepName(10)); err != nil {
+	if err := realDisk().point(dir, Newest, stepName(10)); err != nil {
 		t.Fatal(err)
 	}
 	if removed, err := Reap(dir, 1); err != nil || !slices.Equal(removed, names([]int{20})) {

@@ -44,7 +44,7 @@ type Snapshot struct {
 // as before, unless a path is returned with it: then the new checkpoint stands, but moving a pointer or deleting what it
 // replaced failed. Only one process may save into dir at a time.
 func Save(dir string, s Snapshot) (string, error) {
-	return saver{create: createFile}.save(dir, s)
+	return realDisk().save(dir, s)
 }
 
 // Export writes s as the model directory dir, which must not exist, with the same guarantees as Save.
@@ -57,46 +57,31 @@ func Export(dir string, s Snapshot) error {
 	if err := os.MkdirAll(parent, 0o777); err != nil {
 		return explainWrite(err)
 	}
-	temporary, err := saver{create: createFile}.write(parent, name, s)
+	d := realDisk()
+	temporary, err := d.write(parent, name, s)
 	if err != nil {
 		return err
 	}
-	return publish(temporary, dir)
+	return d.publish(temporary, dir)
 }
 
-// saver holds what a test replaces to make writing fail.
-type saver struct {
-	create func(path string) (syncWriter, error)
-}
-
-// syncWriter is a file as far as saving needs it.
-type syncWriter interface {
-	io.WriteCloser
-	Sync() error
-}
-
-// createFile makes a file that does not exist yet.
-func createFile(path string) (syncWriter, error) {
-	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-}
-
-func (sv saver) save(dir string, s Snapshot) (string, error) {
+func (d disk) save(dir string, s Snapshot) (string, error) {
 	if s.Step < 0 {
 		return "", fmt.Errorf("%s: got step %d, want 0 or more: count the steps from 0", dir, s.Step)
 	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return "", explainWrite(err)
 	}
-	if err := clean(dir); err != nil {
+	if err := d.clean(dir); err != nil {
 		return "", err
 	}
 	name := stepName(s.Step)
-	temporary, err := sv.write(dir, name, s)
+	temporary, err := d.write(dir, name, s)
 	if err != nil {
 		return "", err
 	}
 	path := filepath.Join(dir, name)
-	if err := publish(temporary, path); err != nil {
+	if err := d.publish(temporary, path); err != nil {
 		return "", err
 	}
 	pointers := []Which{Newest}
@@ -104,15 +89,15 @@ func (sv saver) save(dir string, s Snapshot) (string, error) {
 		pointers = append(pointers, Best)
 	}
 	for _, which := range pointers {
-		if err := point(dir, which, name); err != nil {
+		if err := d.point(dir, which, name); err != nil {
 			return path, err
 		}
 	}
-	return path, clean(dir)
+	return path, d.clean(dir)
 }
 
 // write writes s into a temporary directory beside its final place and returns its path. After an error nothing is left.
-func (sv saver) write(parent, name string, s Snapshot) (temporary string, err error) {
+func (d disk) write(parent, name string, s Snapshot) (temporary string, err error) {
 	if err := s.check(); err != nil {
 		return "", fmt.Errorf("%s not saved: %w", filepath.Join(parent, name), err)
 	}
@@ -123,7 +108,7 @@ func (sv saver) write(parent, name string, s Snapshot) (temporary string, err er
 	if err := os.Mkdir(temporary, 0o777); err != nil {
 		return "", explainWrite(err)
 	}
-	w := &directoryWriter{dir: temporary, create: sv.create, manifest: manifest{Version: manifestVersion, Files: map[string]fileEntry{}}}
+	w := &directoryWriter{dir: temporary, disk: d, manifest: manifest{Version: manifestVersion, Files: map[string]fileEntry{}}}
 	if err := w.writeAll(s); err != nil {
 		return "", errors.Join(explainWrite(err), os.RemoveAll(temporary))
 	}
@@ -220,5 +205,5 @@ func (w *directoryWriter) writeAll(s Snapshot) error {
 	if err := w.writeBytes(manifestFile, text); err != nil {
 		return err
 	}
-	return syncDirectory(w.dir)
+	return w.disk.sync(w.dir)
 }
