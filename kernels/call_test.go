@@ -158,3 +158,20 @@ func TestViews(t *testing.T) {
 		t.Error("a view has a wrong length")
 	}
 }
+
+func TestWidenAndNarrow(t *testing.T) {
+	x := []float32{1, -0.5, 3}
+	for _, dtype := range []DType{F32, BF16, F16} {
+		memory, back := make([]byte, 3*dtype.Size()), make([]float32, 3)
+		if err := Narrow(memory, x, dtype); err != nil {
+			t.Error(err)
+		}
+		if err := Widen(back, memory, dtype); err != nil || back[0] != x[0] || back[1] != x[1] || back[2] != x[2] {
+			t.Errorf("%v comes back from %v as %v, %v", x, dtype, back, err)
+		}
+		expectError(t, "narrow", Narrow(memory[1:], x, dtype), "want a floating type of as many")
+		expectError(t, "widen", Widen(back, memory[1:], dtype), "want a floating type of as many")
+	}
+	expectError(t, "narrow to int32", Narrow(make([]byte, 12), x, I32), "bytes of int32")
+	expectError(t, "widen int32", Widen(x, make([]byte, 12), I32), "of int32")
+}

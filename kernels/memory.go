@@ -49,3 +49,24 @@ func Widen(dst []float32, src []byte, dtype DType) error {
 	}
 	return nil
 }
+
+// Narrow rounds src to a floating type and stores it in dst. Both must have the same number of elements.
+func Narrow(dst []byte, src []float32, dtype DType) error {
+	if dtype == I32 || len(dst) != len(src)*dtype.Size() {
+		return fmt.Errorf("narrow: %d elements to %d bytes of %v: want a floating type of as many", len(src), len(dst), dtype)
+	}
+	bits := Uint16s(dst)
+	switch dtype {
+	case F32:
+		copy(Float32s(dst), src)
+	case BF16:
+		for i, x := range src {
+			bits[i] = ToBF16(x)
+		}
+	case F16:
+		for i, x := range src {
+			bits[i] = ToF16(x)
+		}
+	}
+	return nil
+}

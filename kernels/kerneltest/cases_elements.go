@@ -4,7 +4,7 @@ import "atoll/kernels"
 
 // counts of elements; the last is more than one thread's share.
 func counts() []int64 {
-	return []int64{1, 2, 3, 15, 16, 17, 31, 33, 64, 1000, 4099, 70001}
+	return []int64{1, 2, 3, 15, 16, 17, 31, 33, 64, 1000, 4099, 20011}
 }
 
 // inPlace is c with each aliasing that its kernel allows; an aliased argument must be present.

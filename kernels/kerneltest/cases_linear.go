@@ -15,7 +15,7 @@ func linearShapes() [][3]int64 {
 
 // smallProduct is the number of multiplications up to which a shape is run with every option; larger shapes take one
 // option each, in turn.
-const smallProduct = 8_000
+const smallProduct = 4_000
 
 // eachLinear visits shapes, both layouts of the weight, and options 0 to count-1.
 func eachLinear(count int, visit func(shape [3]int64, transposed int64, option int)) {
@@ -58,12 +58,18 @@ func linearDXCases() []Case {
 }
 
 func linearDWCases() []Case {
-	absent := [][]string{nil, {"db"}, {"dw"}, nil, nil}
+	options := []struct {
+		storing
+		absent []string
+	}{
+		{storing{kernels.Overwrite, 0}, nil}, {storing{kernels.Accumulate, 0}, nil}, {storing{kernels.ByStep, 1}, []string{"db"}},
+		{storing{kernels.Accumulate, 0}, []string{"dw"}}, {storing{kernels.ByStep, 0}, nil},
+	}
 	var cases []Case
-	eachLinear(len(absent)*len(storings()), func(s [3]int64, transposed int64, option int) {
-		how := pick(storings(), option)
-		cases = append(cases, Case{Kernel: kernels.LinearDW, Dims: []int64{s[0], s[1], s[2], transposed, how.mode},
-			Step: how.step, Absent: pick(absent, option)})
+	eachLinear(len(options), func(s [3]int64, transposed int64, option int) {
+		o := options[option]
+		cases = append(cases, Case{Kernel: kernels.LinearDW, Dims: []int64{s[0], s[1], s[2], transposed, o.mode}, Step: o.step,
+			Absent: o.absent})
 	})
 	return cases
 }

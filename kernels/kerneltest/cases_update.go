@@ -8,7 +8,7 @@ import (
 
 func gradNormCases() []Case {
 	var cases []Case
-	for _, n := range append(counts(), 0, 262_145) {
+	for _, n := range append(counts(), 0, 70_001) {
 		cases = append(cases, Case{Kernel: kernels.GradNorm, Dims: []int64{n}})
 	}
 	return append(cases,

@@ -56,7 +56,10 @@ func Faults(t TB, device kernels.Device, options Options) {
 		if !options.wants(c.Kernel) {
 			continue
 		}
-		_, err := execute(device, c.layout(), 1)
+		l, err := c.layout()
+		if err == nil {
+			_, err = execute(device, l, 1)
+		}
 		var f *kernels.Fault
 		name := device.Name() + " " + c.Name(kernels.F32)
 		if !errors.As(err, &f) {
@@ -75,7 +78,7 @@ func Faults(t TB, device kernels.Device, options Options) {
 }
 
 // layout is a program of two calls: a grad.norm that has nothing to do, and the case with its wrong integer.
-func (w wrongData) layout() *layout {
+func (w wrongData) layout() (*layout, error) {
 	values := makeInputs(w.Case, kernels.F32)
 	for i, arg := range kernels.SignatureOf(w.Kernel).Args {
 		if arg.Name == w.arg {
@@ -83,8 +86,11 @@ func (w wrongData) layout() *layout {
 			values.ints[i][w.index] = w.value
 		}
 	}
-	l := newLayout(w.Case, kernels.F32, values)
+	l, err := newLayout(w.Case, kernels.F32, values)
+	if err != nil {
+		return nil, err
+	}
 	norm := kernels.Call{Kernel: kernels.GradNorm, Args: [kernels.MaxArgs]kernels.Ref{kernels.At(0, 0), kernels.At(0, 64)}}
 	l.calls = slices.Insert(l.calls, 0, norm)
-	return l
+	return l, nil
 }

@@ -37,28 +37,44 @@ func Run(t TB, device kernels.Device, options Options) {
 	t.Helper()
 	oracle := ref.New()
 	options.each(func(c Case, precision kernels.DType) {
-		for _, problem := range check(device, oracle, c, precision) {
-			t.Errorf("%s %s: %v", device.Name(), c.Name(precision), problem)
-		}
+		runCase(t, device, oracle, c, precision)
 	})
+}
+
+// runCase reports all that is wrong with a device's results on one case.
+func runCase(t TB, device, oracle kernels.Device, c Case, precision kernels.DType) {
+	t.Helper()
+	for _, problem := range check(device, oracle, c, precision) {
+		t.Errorf("%s %s: %v", device.Name(), c.Name(precision), problem)
+	}
 }
 
 // SameBits runs the table on two devices and reports outputs that differ in any bit.
 func SameBits(t TB, a, b kernels.Device, options Options) {
 	t.Helper()
 	options.each(func(c Case, precision kernels.DType) {
-		l := newLayout(c, precision, makeInputs(c, precision))
-		resultA, errA := execute(a, l, 1)
-		resultB, errB := execute(b, l, 1)
-		if errA != nil || errB != nil {
-			t.Errorf("%s: %s gives error %v, %s gives %v", c.Name(precision), a.Name(), errA, b.Name(), errB)
-			return
-		}
-		for _, name := range l.differing(resultA[0], resultB[0]) {
-			t.Errorf("%s: argument %s differs between %s (%s) and %s (%s): want the same bits", c.Name(precision), name,
-				a.Name(), a.Describe(), b.Name(), b.Describe())
+		for _, problem := range sameBits(a, b, c, precision) {
+			t.Errorf("%s: %v", c.Name(precision), problem)
 		}
 	})
+}
+
+func sameBits(a, b kernels.Device, c Case, precision kernels.DType) []error {
+	l, err := newLayout(c, precision, makeInputs(c, precision))
+	if err != nil {
+		return []error{err}
+	}
+	resultA, errA := execute(a, l, 1)
+	resultB, errB := execute(b, l, 1)
+	if errA != nil || errB != nil {
+		return []error{fmt.Errorf("%s gives error %v, %s gives %v", a.Name(), errA, b.Name(), errB)}
+	}
+	var problems []error
+	for _, name := range l.differing(resultA[0], resultB[0]) {
+		problems = append(problems, fmt.Errorf("argument %s differs between %s (%s) and %s (%s): want the same bits", name,
+			a.Name(), a.Describe(), b.Name(), b.Describe()))
+	}
+	return problems
 }
 
 // wants says whether the options leave the kernel.
@@ -84,38 +100,68 @@ func (o Options) each(visit func(c Case, precision kernels.DType)) {
 
 // check runs one case on device, twice, and gives all that is wrong with the results.
 func check(device, oracle kernels.Device, c Case, precision kernels.DType) []error {
-	inputs := makeInputs(c, precision)
-	l := newLayout(c, precision, inputs)
-	got, err := execute(device, l, 2)
+	values := makeInputs(c, precision)
+	l, err := newLayout(c, precision, values)
 	if err != nil {
 		return []error{err}
 	}
-	want, err := execute(oracle, l, 1)
+	got, err := execute(device, l, 2)
 	if err != nil {
-		return []error{fmt.Errorf("the case is wrong: ref: %w", err)}
-	}
-	exact := want[0]
-	wide := l
-	if precision != kernels.F32 {
-		wide = newLayout(c, kernels.F32, inputs)
-		results, err := execute(oracle, wide, 1)
-		if err != nil {
-			return []error{fmt.Errorf("the case is wrong: ref in fp32: %w", err)}
-		}
-		exact = results[0]
+		return []error{err}
 	}
 	problems := l.damage(got[0])
 	for _, name := range l.differing(got[0], got[1]) {
 		problems = append(problems, fmt.Errorf("argument %s differs between two runs: want the same bits", name))
 	}
+	want, exact, err := expected(oracle, c, l, values)
+	if err != nil {
+		return append(problems, fmt.Errorf("the case is wrong: ref: %w", err))
+	}
 	for i := range l.args {
-		if l.args[i].compared {
-			if err := compare(c, l, i, l.floats(got[0], i), l.floats(want[0], i), wide.floats(exact, i)); err != nil {
-				problems = append(problems, err)
-			}
+		if !l.args[i].compared {
+			continue
+		}
+		x, err := l.floats(got[0], i)
+		if err == nil {
+			err = compare(c, l, i, x, want[i], exact[i])
+		}
+		if err != nil {
+			problems = append(problems, err)
 		}
 	}
 	return problems
+}
+
+// expected are the arguments after ref has run the case: in the precision of l, and in fp32.
+func expected(oracle kernels.Device, c Case, l *layout, values *inputs) (want, exact [][]float32, err error) {
+	want, err = results(oracle, l)
+	if err != nil || l.calls[0].Precision == kernels.F32 {
+		return want, want, err
+	}
+	wide, err := newLayout(c, kernels.F32, values)
+	if err != nil {
+		return nil, nil, err
+	}
+	exact, err = results(oracle, wide)
+	return want, exact, err
+}
+
+// results are the outputs, by argument, after a run.
+func results(device kernels.Device, l *layout) ([][]float32, error) {
+	memory, err := execute(device, l, 1)
+	if err != nil {
+		return nil, err
+	}
+	outputs := make([][]float32, len(l.args))
+	for i := range l.args {
+		if !l.args[i].compared {
+			continue
+		}
+		if outputs[i], err = l.floats(memory[0], i); err != nil {
+			return nil, err
+		}
+	}
+	return outputs, nil
 }
 
 // execute writes the layout's image to the device, runs its call and reads the memory back, times times over.

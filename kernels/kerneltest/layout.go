@@ -6,7 +6,6 @@ import (
 	"math"
 
 	"atoll/kernels"
-	"atoll/kernels/ref"
 )
 
 const (
@@ -38,7 +37,7 @@ type placed struct {
 }
 
 // newLayout places the arguments of a case and fills them: inputs with their values, outputs with NaN.
-func newLayout(c Case, precision kernels.DType, values *inputs) *layout {
+func newLayout(c Case, precision kernels.DType, values *inputs) (*layout, error) {
 	l := &layout{calls: []kernels.Call{c.call(precision)}, image: make([][]byte, segmentCount)}
 	call := &l.calls[0]
 	for i := range l.image {
@@ -53,7 +52,11 @@ func newLayout(c Case, precision kernels.DType, values *inputs) *layout {
 		p := placed{name: arg.Name, dtype: call.DTypeOf(i), present: true, segment: i % segmentCount,
 			compared:  arg.Access != kernels.In && !unspecified(c.Kernel, arg.Name),
 			unchanged: arg.Access == kernels.In && arg.Name != c.Alias.Read, shape: shapeOf(call, i)}
-		l.place(&p, contents(c, i, p.dtype, values))
+		content, err := contents(c, i, p.dtype, values)
+		if err != nil {
+			return nil, fmt.Errorf("argument %s: %w", arg.Name, err)
+		}
+		l.place(&p, content)
 		l.args = append(l.args, p)
 	}
 	l.alias(c)
@@ -62,7 +65,7 @@ func newLayout(c Case, precision kernels.DType, values *inputs) *layout {
 			call.Args[i] = kernels.At(p.segment, p.offset)
 		}
 	}
-	return l
+	return l, nil
 }
 
 // place appends content to the argument's segment and a guard after it.
@@ -95,9 +98,9 @@ func fill(image []byte, count int) []byte {
 }
 
 // contents are the bytes of argument i before the run.
-func contents(c Case, i int, dtype kernels.DType, values *inputs) []byte {
+func contents(c Case, i int, dtype kernels.DType, values *inputs) ([]byte, error) {
 	if dtype == kernels.I32 {
-		return kernels.BytesOf(values.ints[i])
+		return kernels.BytesOf(values.ints[i]), nil
 	}
 	x := values.floats[i]
 	arg := kernels.SignatureOf(c.Kernel).Args[i]
@@ -107,47 +110,44 @@ func contents(c Case, i int, dtype kernels.DType, values *inputs) []byte {
 			x[j] = float32(math.NaN())
 		}
 	}
-	if dtype == kernels.F32 {
-		return kernels.BytesOf(x)
-	}
-	return kernels.BytesOf(ref.Narrow(x, dtype))
+	content := make([]byte, len(x)*dtype.Size())
+	return content, kernels.Narrow(content, x, dtype)
 }
 
 // floats decodes argument i from memory.
-func (l *layout) floats(memory [][]byte, i int) []float32 {
+func (l *layout) floats(memory [][]byte, i int) ([]float32, error) {
 	p := l.args[i]
 	raw := memory[p.segment][p.offset:p.end]
-	if p.dtype == kernels.F32 {
-		return kernels.Float32s(raw)
-	}
-	return ref.Widen(kernels.Uint16s(raw), p.dtype)
+	x := make([]float32, len(raw)/p.dtype.Size())
+	return x, kernels.Widen(x, raw, p.dtype)
 }
 
 // damage is what a run did to memory that it may only read: inputs and guards.
 func (l *layout) damage(memory [][]byte) []error {
 	var problems []error
-	covered := make([][]bool, len(memory))
-	for i := range covered {
-		covered[i] = make([]bool, len(memory[i]))
+	guards := make([][]byte, len(memory)) // the memory with everything that is not guard as it was before
+	for i := range guards {
+		guards[i] = bytes.Clone(memory[i])
 	}
 	for _, p := range l.args {
 		if !p.present {
 			continue
 		}
-		for at := p.offset; at < p.end; at++ {
-			covered[p.segment][at] = true
-		}
-		if p.unchanged && !bytes.Equal(memory[p.segment][p.offset:p.end], l.image[p.segment][p.offset:p.end]) {
+		was := l.image[p.segment][p.offset:p.end]
+		if p.unchanged && !bytes.Equal(memory[p.segment][p.offset:p.end], was) {
 			problems = append(problems, fmt.Errorf("argument %s is an input, and it was changed", p.name))
 		}
+		copy(guards[p.segment][p.offset:p.end], was)
 	}
 	for s := range memory {
-		for at, b := range memory[s] {
-			if !covered[s][at] && b != l.image[s][at] {
-				problems = append(problems, fmt.Errorf("a byte outside of every argument was written: %s", l.nearest(s, int64(at))))
-				break
-			}
+		if bytes.Equal(guards[s], l.image[s]) {
+			continue
 		}
+		at := 0
+		for guards[s][at] == l.image[s][at] {
+			at++
+		}
+		problems = append(problems, fmt.Errorf("a byte outside of every argument was written: %s", l.nearest(s, int64(at))))
 	}
 	return problems
 }

@@ -65,12 +65,15 @@ func samePadded(device kernels.Device, batch, alone Case, b, sequences, rows int
 
 // runOutput is the first argument, an output, after a run.
 func runOutput(device kernels.Device, c Case, values *inputs) ([]float32, error) {
-	l := newLayout(c, kernels.F32, values)
-	result, err := execute(device, l, 1)
+	l, err := newLayout(c, kernels.F32, values)
 	if err != nil {
 		return nil, err
 	}
-	return l.floats(result[0], 0), nil
+	outputs, err := results(device, l)
+	if err != nil {
+		return nil, err
+	}
+	return outputs[0], nil
 }
 
 // sequence is the part of a batch's inputs that belongs to sequence b, cut to the sizes of alone. Arguments that have

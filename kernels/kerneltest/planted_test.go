@@ -66,6 +66,14 @@ func argument(call *kernels.Call, segments [][]byte, i, extra int) []byte {
 	return segments[call.Args[i].Segment()][at : at+int(n)*call.DTypeOf(i).Size()+extra]
 }
 
+func product(dims []int64) int64 {
+	n := int64(1)
+	for _, d := range dims {
+		n *= d
+	}
+	return n
+}
+
 // setMode changes the last dim, which is a mode in the kernels it is used on.
 func setMode(call *kernels.Call, from, to int64) {
 	last := len(kernels.SignatureOf(call.Kernel).Dims) - 1
@@ -74,7 +82,7 @@ func setMode(call *kernels.Call, from, to int64) {
 	}
 }
 
-func TestRunReportsPlantedMistakes(t *testing.T) {
+func TestPlantedMistakesAreReported(t *testing.T) {
 	runs := 0
 	tests := []struct {
 		name   string
@@ -133,7 +141,14 @@ func TestRunReportsPlantedMistakes(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			r := &recorder{}
-			Run(r, planted{ref.New(), test.change, test.spoil}, Options{Only: []kernels.Kernel{test.kernel}})
+			for _, c := range Cases(test.kernel) {
+				if product(c.Dims[:min(3, len(c.Dims))]) > 30_000 {
+					continue // small cases are enough, and fast
+				}
+				for _, precision := range c.precisions() {
+					runCase(r, planted{ref.New(), test.change, test.spoil}, ref.New(), c, precision)
+				}
+			}
 			if !strings.Contains(strings.Join(r.problems, "\n"), test.want) {
 				t.Errorf("no report contains %q; got %d: %.3q", test.want, len(r.problems), r.problems)
 			}
@@ -143,6 +158,17 @@ func TestRunReportsPlantedMistakes(t *testing.T) {
 
 // flip changes the lowest bit of the first output.
 func flip(call *kernels.Call, segments [][]byte) { argument(call, segments, 0, 0)[0] ^= 1 }
+
+func TestRunReportsEveryCase(t *testing.T) {
+	only := Options{Only: []kernels.Kernel{kernels.ClassLoss, kernels.Pool}, Lacks: []kernels.DType{kernels.F16}}
+	r := &recorder{}
+	Run(r, planted{Device: ref.New(), spoil: func(call *kernels.Call, segments [][]byte) {
+		argument(call, segments, 0, 0)[3] ^= 0x40
+	}}, only)
+	if want := len(Cases(kernels.ClassLoss)) + 2*len(Cases(kernels.Pool)); len(r.problems) < want {
+		t.Errorf("%d reports, want one or more for each of %d cases", len(r.problems), want)
+	}
+}
 
 func TestSameBitsReportsOneBit(t *testing.T) {
 	only := Options{Only: []kernels.Kernel{kernels.ClassLoss}}

@@ -30,7 +30,10 @@ func load(call *kernels.Call, segments [][]byte) (*arguments, error) {
 		case kernels.F32:
 			a.floats[i] = kernels.Float32s(a.memory[i])
 		default:
-			a.floats[i] = Widen(kernels.Uint16s(a.memory[i]), dtype)
+			a.floats[i] = make([]float32, n)
+			if err := kernels.Widen(a.floats[i], a.memory[i], dtype); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return a, nil
@@ -38,13 +41,16 @@ func load(call *kernels.Call, segments [][]byte) (*arguments, error) {
 
 // store rounds what the kernel wrote in half precision back to memory. It runs after the kernel, so an output may share
 // its memory with an input.
-func (a *arguments) store() {
+func (a *arguments) store() error {
 	for i, arg := range kernels.SignatureOf(a.call.Kernel).Args {
 		dtype := a.call.DTypeOf(i)
 		if arg.Access != kernels.In && dtype.Size() == 2 && a.memory[i] != nil {
-			copy(kernels.Uint16s(a.memory[i]), Narrow(a.floats[i], dtype))
+			if err := kernels.Narrow(a.memory[i], a.floats[i], dtype); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
 }
 
 // index of the argument of that name; a name that the table lacks is a mistake in this package.

@@ -57,8 +57,7 @@ func Run(call *kernels.Call, segments [][]byte) error {
 	if err := runners[call.Kernel](a); err != nil {
 		return err
 	}
-	a.store()
-	return nil
+	return a.store()
 }
 
 // fault is a *kernels.Fault of the kernel; the program that holds the call fills in its index.

@@ -25,32 +25,6 @@ func roundAll(x []float32, precision kernels.DType) []float32 {
 	return rounded
 }
 
-// Widen is x, in the bits of bf16 or fp16, as float32.
-func Widen(x []uint16, precision kernels.DType) []float32 {
-	wide := make([]float32, len(x))
-	for i, bits := range x {
-		if precision == kernels.BF16 {
-			wide[i] = kernels.FromBF16(bits)
-		} else {
-			wide[i] = kernels.FromF16(bits)
-		}
-	}
-	return wide
-}
-
-// Narrow rounds x to the bits of bf16 or fp16, to nearest, ties to even.
-func Narrow(x []float32, precision kernels.DType) []uint16 {
-	bits := make([]uint16, len(x))
-	for i, v := range x {
-		if precision == kernels.BF16 {
-			bits[i] = kernels.ToBF16(v)
-		} else {
-			bits[i] = kernels.ToF16(v)
-		}
-	}
-	return bits
-}
-
 // put stores sum in place, or adds it to what is there.
 func put(place *float32, sum float64, accumulate bool) {
 	if accumulate {
