@@ -83,7 +83,7 @@ static void attend(const attention_call *k, attention_room *room, attention_pane
 	tile_weigh(p->outputs, room->values, room->scores, k->D, keys);
 }
 
-static void panel_begin(const attention_call *k, attention_room *room, attention_panel *p, head_rows q, int64_t first, int64_t n) {
+static void panel_begin(const attention_call *k, attention_room *room, attention_panel *p, head_slice q, int64_t first, int64_t n) {
 	read_rows(room->rows, padded(k->D), q, first, n, k->D, k->scale);
 	panel_columns(p->queries, room->rows, padded(k->D), n, k->D);
 	memset(p->outputs, 0, (size_t)(PANEL * k->D) * sizeof(float));
@@ -93,7 +93,7 @@ static void panel_begin(const attention_call *k, attention_room *room, attention
 	}
 }
 
-static void panel_end(const attention_call *k, attention_room *room, attention_panel *p, head_rows out, float *lse,
+static void panel_end(const attention_call *k, attention_room *room, attention_panel *p, head_slice out, float *lse,
 	int64_t first, int64_t n) {
 	for (int half = 0; half < PANEL; half += VL) {
 		vf total = vload(p->total + half), inverse = vset(1) / total;
@@ -112,7 +112,7 @@ static void panel_end(const attention_call *k, attention_room *room, attention_p
 static void attention_queries(const attention_call *k, int64_t b, int64_t h, int64_t first, int64_t end, int worker) {
 	attention_room room = attention_room_at(room_of(k, worker), k->D);
 	int64_t head = b * k->H + h;
-	head_rows q = third(k, k->arg[2], b, h, 0), keys = third(k, k->arg[2], b, h, 1), values = third(k, k->arg[2], b, h, 2);
+	head_slice q = third(k, k->arg[2], b, h, 0), keys = third(k, k->arg[2], b, h, 1), values = third(k, k->arg[2], b, h, 2);
 	for (int64_t at = first, i = 0; at < end; at += PANEL, i++)
 		panel_begin(k, &room, &room.panel[i], q, at, smaller(PANEL, end - at));
 	for (int64_t key = 0; key < end; key += KEYS) {

@@ -14,7 +14,7 @@ typedef struct {
 
 // cached_scores writes the scores of query [D] with n rows of keys, VL at a time: VL sums of products side by side,
 // transposed and added.
-inl void cached_scores(float *scores, const float *query, head_rows keys, int64_t n, int64_t D, uint32_t dtype) {
+inl void cached_scores(float *scores, const float *query, head_slice keys, int64_t n, int64_t D, uint32_t dtype) {
 	for (int64_t s = 0; s < n; s += VL) {
 		vf sum[VL] = {0};
 		for (int64_t i = 0; i < D; i += VL) {
@@ -46,7 +46,7 @@ static void cached_softmax(float *scores, int64_t n) {
 }
 
 // cached_average writes the average of n rows of values, weighted by p, to row [D rounded up].
-inl void cached_average(float *row, const float *p, head_rows values, int64_t n, int64_t D, uint32_t dtype) {
+inl void cached_average(float *row, const float *p, head_slice values, int64_t n, int64_t D, uint32_t dtype) {
 	for (int64_t first = 0; first < D; first += WIDE * VL) {
 		vf sum[WIDE] = {0};
 		int64_t end = smaller(first + WIDE * VL, D), whole = (end - first) / VL;
@@ -64,9 +64,9 @@ inl void cached_average(float *row, const float *p, head_rows values, int64_t n,
 }
 
 // cached_head is head h of sequence b in a cache of P rows of C.
-static head_rows cached_head(const cached_call *k, void *cache, int64_t b, int64_t h) {
+static head_slice cached_head(const cached_call *k, void *cache, int64_t b, int64_t h) {
 	const attention_call *a = &k->call;
-	return (head_rows){cache, b * k->P * a->C + h * a->D, a->C, a->c->precision};
+	return (head_slice){cache, b * k->P * a->C + h * a->D, a->C, a->c->precision};
 }
 
 // cached_copy appends the new keys and values of one sequence to the caches.

@@ -109,9 +109,9 @@ typedef struct {
 	void *start;
 	int64_t at, stride;
 	uint32_t dtype;
-} head_rows;
+} head_slice;
 
-inl void read_rows_as(float *to, int64_t width, head_rows h, int64_t from, int64_t n, int64_t D, float scale, uint32_t dtype) {
+inl void read_rows_as(float *to, int64_t width, head_slice h, int64_t from, int64_t n, int64_t D, float scale, uint32_t dtype) {
 	vf s = vset(scale);
 	for (int64_t r = 0; r < n; r++, to += width)
 		for (int64_t at = h.at + (from + r) * h.stride, i = 0; i < width; i += VL)
@@ -119,22 +119,22 @@ inl void read_rows_as(float *to, int64_t width, head_rows h, int64_t from, int64
 }
 
 // read_rows writes rows from..from+n-1 times scale as fp32, each padded with zeros from D to width.
-static void read_rows(float *to, int64_t width, head_rows h, int64_t from, int64_t n, int64_t D, float scale) {
+static void read_rows(float *to, int64_t width, head_slice h, int64_t from, int64_t n, int64_t D, float scale) {
 	BY_DTYPE(h.dtype, read_rows_as, to, width, h, from, n, D, scale);
 }
 
-inl void write_rows_as(head_rows h, int64_t from, const float *rows, int64_t width, int64_t n, int64_t D, uint32_t dtype) {
+inl void write_rows_as(head_slice h, int64_t from, const float *rows, int64_t width, int64_t n, int64_t D, uint32_t dtype) {
 	for (int64_t r = 0; r < n; r++, rows += width)
 		for (int64_t at = h.at + (from + r) * h.stride, i = 0; i < D; i += VL)
 			vstore_act_to(h.start, at + i, vload_to(rows, i, width), at + D, dtype);
 }
 
 // write_rows stores the first D columns of n rows.
-static void write_rows(head_rows h, int64_t from, const float *rows, int64_t width, int64_t n, int64_t D) {
+static void write_rows(head_slice h, int64_t from, const float *rows, int64_t width, int64_t n, int64_t D) {
 	BY_DTYPE(h.dtype, write_rows_as, h, from, rows, width, n, D);
 }
 
-static void zero_rows(head_rows h, int64_t from, int64_t end, int64_t D) {
+static void zero_rows(head_slice h, int64_t from, int64_t end, int64_t D) {
 	size_t size = h.dtype == DT_F32 ? 4 : 2;
 	for (int64_t r = from; r < end; r++)
 		memset((char *)h.start + (size_t)(h.at + r * h.stride) * size, 0, (size_t)D * size);
@@ -217,13 +217,13 @@ inl float *place(float **at, int64_t n) {
 inl int64_t rows_of(const attention_call *k, int64_t b) { return k->lengths ? k->lengths[b] : k->T; }
 
 // third is head h of sequence b in the queries (0), keys (1) or values (2) of rows of 3*C.
-static head_rows third(const attention_call *k, void *qkv, int64_t b, int64_t h, int which) {
-	return (head_rows){qkv, b * k->T * 3 * k->C + which * k->C + h * k->D, 3 * k->C, k->c->precision};
+static head_slice third(const attention_call *k, void *qkv, int64_t b, int64_t h, int which) {
+	return (head_slice){qkv, b * k->T * 3 * k->C + which * k->C + h * k->D, 3 * k->C, k->c->precision};
 }
 
 // head_of is head h of sequence b in rows of C.
-static head_rows head_of(const attention_call *k, void *x, int64_t b, int64_t h) {
-	return (head_rows){x, b * k->T * k->C + h * k->D, k->C, k->c->precision};
+static head_slice head_of(const attention_call *k, void *x, int64_t b, int64_t h) {
+	return (head_slice){x, b * k->T * k->C + h * k->D, k->C, k->c->precision};
 }
 
 // panel_factors writes the dropout factors of a panel's first n queries for some keys, [key][query].
