@@ -28,7 +28,7 @@ type Manifest struct {
 	Tokenizer TokenizerInfo `json:"tokenizer"`
 	TokenType string        `json:"token_type"` // "uint16" or "uint32"
 
-	Split      string `json:"split"`    // as ParseSplit reads it
+	Split      string `json:"split"`    // as ParseSplit reads it, of the rows of the sources for "input"
 	SplitBy    string `json:"split_by"` // "document", or "position" where every document is cut in itself
 	Seed       uint64 `json:"seed"`
 	BlankLines int64  `json:"blank_lines"` // of tables, not counted as rows
@@ -134,7 +134,7 @@ func (m *Manifest) validate() error {
 		return fmt.Errorf("token type %q, want %q for a vocabulary of %d", m.TokenType, tokenTypeFor(vocabulary), vocabulary)
 	}
 	for name, info := range m.Files {
-		if name != filepath.Base(name) || strings.ContainsAny(name, `/\`) || info.Bytes < 0 {
+		if name == "." || !filepath.IsLocal(name) || strings.ContainsAny(name, `/\`) || info.Bytes < 0 {
 			return fmt.Errorf("file %q of %d bytes, want a plain name and no negative size", name, info.Bytes)
 		}
 	}

@@ -61,6 +61,8 @@ type Options struct {
 	TokenizerName string       // recorded in dataset.json
 
 	Progress func(Progress) // called now and then from the importing goroutine; nil is silence
+
+	shardTokens int64 // most tokens of a shard; 0 is maxShardTokens
 }
 
 // Progress is how far a pass over the input is.
@@ -139,6 +141,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Split == (SplitRule{}) {
 		o.Split.Fractions = [3]float64{0.8, 0.1, 0.1}
+	}
+	if o.shardTokens == 0 {
+		o.shardTokens = maxShardTokens
 	}
 	switch {
 	case o.Task != LanguageModel && o.Task != Classify && o.Task != MultiLabel:

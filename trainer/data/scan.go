@@ -112,7 +112,7 @@ func (im *Import) each(ctx context.Context, phase string, visit visitor) error {
 	if im.opts.Progress != nil {
 		im.opts.Progress(Progress{phase, im.total, im.total, documents})
 	}
-	return nil
+	return ctx.Err()
 }
 
 func (im *Import) eachOf(ctx context.Context, f int, visit func(*document, *BadRow) error) error {

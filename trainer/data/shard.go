@@ -12,8 +12,8 @@ import (
 const (
 	shardMagic  = 20240520
 	shardHeader = 256 * 4
-	// shardTokens is the most tokens a shard gets.
-	shardTokens = 100_000_000
+	// maxShardTokens is the most tokens a shard gets, as in llm.c's own data.
+	maxShardTokens = 100_000_000
 )
 
 // tokenType is how a token is stored; its number is the shard's version.

@@ -52,9 +52,10 @@ func parseTable(name string, b []byte, magic string, width, count int, extent in
 		return nil, fmt.Errorf("%s: entry width, entries and extent are %d, but %s promises %d: the files do not belong together",
 			name, found, manifestName, wanted)
 	}
-	if size := tableHeader + width*count; len(b) != size {
-		return nil, fmt.Errorf("%s: %d bytes, want %d for %d entries: the file is cut off or damaged, run atoll prepare again",
-			name, len(b), size, count)
+	// The count is held against the bytes there are first, so that no damaged count overflows or allocates.
+	if size := tableHeader + width*min(count, len(b)); len(b) != size {
+		return nil, fmt.Errorf("%s: %d bytes, want %d for each of %d entries and %d: the file is cut off or damaged, run atoll prepare again",
+			name, len(b), width, count, tableHeader)
 	}
 	return b[tableHeader:], nil
 }

@@ -72,7 +72,7 @@ func newWriter(im *Import, dir string, tok Tokenizer) *writer {
 	w := &writer{im: im, dir: dir, tok: tok, vocab: int32(tok.VocabSize()), eot: [1]int32{tok.EndOfText()}}
 	for i := range w.splits {
 		w.splits[i] = &splitWriter{
-			shards: shardWriter{dir: dir, split: splitID(i), kind: tokenTypeFor(tok.VocabSize()), limit: shardTokens},
+			shards: shardWriter{dir: dir, split: splitID(i), kind: tokenTypeFor(tok.VocabSize()), limit: im.opts.shardTokens},
 			counts: make([]int64, len(im.labels.names)),
 		}
 	}
@@ -228,7 +228,7 @@ func (im *Import) manifest(tok Tokenizer) *Manifest {
 		Columns:   Columns{Text: im.cols.text, Label: im.cols.label, LabelSeparator: string(im.cols.separator)},
 		Tokenizer: TokenizerInfo{im.opts.TokenizerName, tok.VocabSize(), tok.EndOfText()},
 		TokenType: tokenTypeFor(tok.VocabSize()).String(),
-		Split:     im.opts.Split.String(), SplitBy: "document", Seed: im.opts.Seed, BlankLines: im.blank,
+		Split:     SplitRule{im.shares(), im.opts.Split.EveryTenth}.String(), SplitBy: "document", Seed: im.opts.Seed, BlankLines: im.blank,
 		BadRows: im.bad, Duplicates: im.duplicates,
 		Splits: make(map[string]*SplitInfo), Files: make(map[string]FileInfo),
 	}
