@@ -7,19 +7,22 @@
 #define GELU_SCALE 0.7978845608028654f // sqrt(2/pi)
 #define GELU_CUBIC 0.044715f
 
-// gelu_gate is 1/(1 + e^-2u) for u = scale*(x + cubic*x^3).
-inl vf gelu_gate(vf x) {
-	vf u = x * vfma(x * x, vset(-2 * GELU_SCALE * GELU_CUBIC), vset(-2 * GELU_SCALE));
-	return vset(1) / (vset(1) + vexp(u));
+// gelu_decay is e^-2|u| for u = scale*(x + cubic*x^3).
+inl vf gelu_decay(vf x) {
+	vf u = vabs(x) * vfma(x * x, vset(-2 * GELU_SCALE * GELU_CUBIC), vset(-2 * GELU_SCALE));
+	return vexp(u);
 }
 
-inl vf gelu(vf x) { return x * gelu_gate(x); }
+// With d the decay, the gate 1/(1 + e^-2u) is 1/(1+d) where x is positive and d/(1+d) where it is negative.
+inl vf gelu_gate(vf x, vf d) { return vsel(x < vzero(), d, vset(1)) / (vset(1) + d); }
 
-// gelu_derivative is s + 2x·s(1-s)·u' for the gate s.
+inl vf gelu(vf x) { return x * gelu_gate(x, gelu_decay(x)); }
+
+// gelu_derivative is s + 2x·s(1-s)·u' for the gate s. s(1-s) is d/(1+d)^2, which loses no digits where s is almost 1.
 inl vf gelu_derivative(vf x) {
-	vf s = gelu_gate(x);
+	vf d = gelu_decay(x), r = vset(1) / (vset(1) + d);
 	vf slope = vfma(x * x, vset(6 * GELU_SCALE * GELU_CUBIC), vset(2 * GELU_SCALE));
-	return vfma(x * slope, s * (vset(1) - s), s);
+	return vfma(x * slope, d * r * r, vsel(x < vzero(), d, vset(1)) * r);
 }
 
 inl void gelu_backward_as(const bound_call *b, int64_t i, int64_t end, uint32_t dtype) {
