@@ -61,7 +61,10 @@ func TestSaveLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, tok := range map[string]*Tokenizer{"gpt2": GPT2(), "bytes": Bytes(), "legacy": legacy} {
+	tokens := append(slices.Clone(legacy.tokens), "two words, é")
+	added := append(slices.Clone(legacy.added), addedToken{int32(len(legacy.tokens)), "two words, é", false})
+	more := newTokenizer(tokens, legacy.rules, added, legacy.eot)
+	for name, tok := range map[string]*Tokenizer{"gpt2": GPT2(), "bytes": Bytes(), "legacy": legacy, "more": more} {
 		dir := filepath.Join(t.TempDir(), "new", name)
 		if err := tok.Save(dir); err != nil {
 			t.Fatal(err)

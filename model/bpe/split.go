@@ -32,13 +32,13 @@ func (c *classTable) at(s string, i int) (class uint8, size int) {
 }
 
 // decodeThree decodes a character of three bytes, as almost all of Chinese, Japanese and Korean are, about twice as fast as
-// package utf8; size 0 if s begins with none.
+// package utf8; size 0 if s begins with none. A surrogate passes though it is not valid: its class is that of its bytes.
 func decodeThree(s string) (r rune, size int) {
 	if len(s) < 3 || s[0]>>4 != 0xE || s[1]>>6 != 2 || s[2]>>6 != 2 {
 		return 0, 0
 	}
 	r = rune(s[0]&0xF)<<12 | rune(s[1]&0x3F)<<6 | rune(s[2]&0x3F)
-	if overlong, surrogate := r < 0x800, r>>11 == 0xD800>>11; overlong || surrogate {
+	if r < 0x800 { // a shorter character written too long
 		return 0, 0
 	}
 	return r, 3

@@ -65,7 +65,7 @@ func TestSplit(t *testing.T) {
 		{"\xff\xfe!", []string{"\xff\xfe!"}},
 		{"a\xffb", []string{"a", "\xff", "b"}},
 		{" \xe4\xb8", []string{" \xe4\xb8"}},             // a character cut short
-		{"a\xe0\x81\x81", []string{"a", "\xe0\x81\x81"}}, // a letter written too long
+		{"a\xe0\x83\xa9", []string{"a", "\xe0\x83\xa9"}}, // a letter written too long
 		{"\xed\xa0\x80a", []string{"\xed\xa0\x80", "a"}}, // a surrogate
 	} {
 		if got := words(c.text); !slices.Equal(got, c.want) {
