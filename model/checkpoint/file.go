@@ -93,6 +93,12 @@ func (f *File) Tensor(name string) (Tensor, error) {
 
 // ReadFloat32 converts the tensor called name, of type F32, F16 or BF16, into dst, which must have as many elements.
 func (f *File) ReadFloat32(name string, dst []float32) error {
+	return f.readFloat32(name, dst, func(int, []float32) error { return nil })
+}
+
+// readFloat32 is ReadFloat32 with a check of each block of values, at its place in the tensor, while it is in the cache.
+// Blocks are converted and checked at the same time.
+func (f *File) readFloat32(name string, dst []float32, check func(at int, block []float32) error) error {
 	t, err := f.Tensor(name)
 	if err != nil {
 		return err
@@ -104,9 +110,16 @@ func (f *File) ReadFloat32(name string, dst []float32) error {
 	if len(t.Data) != len(dst)*size {
 		return fmt.Errorf("%s: tensor %q: got %d elements of shape %v, want %d: give the model that this configuration describes", f.path, name, len(t.Data)/size, t.Shape, len(dst))
 	}
+	const block = 1 << 14 // 64 KiB of float32
 	return inParallel(len(dst), func(lo, hi int) error {
 		return guard(f.path, func() error {
-			decodeFloat32(t.DType, t.Data[lo*size:], dst[lo:hi])
+			for at := lo; at < hi; at += block {
+				values := dst[at:min(at+block, hi)]
+				decodeFloat32(t.DType, t.Data[at*size:], values)
+				if err := check(at, values); err != nil {
+					return err
+				}
+			}
 			return nil
 		})
 	})
@@ -116,7 +129,7 @@ func (f *File) ReadFloat32(name string, dst []float32) error {
 const readChunk = 1 << 18
 
 // inParallel calls do for consecutive ranges of [0, n) on as many goroutines as there are processors, at most four:
-// more do not read memory faster. It returns the first error by position.
+// more do not read memory faster. It returns the errors by position.
 func inParallel(n int, do func(lo, hi int) error) error {
 	workers := min(runtime.GOMAXPROCS(0), 4, (n+readChunk-1)/readChunk)
 	if workers <= 1 {

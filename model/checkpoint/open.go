@@ -106,17 +106,13 @@ func (c *Checkpoint) Load(params []model.Param, optional []string, dst func(p mo
 		return Loaded{}, err
 	}
 	for _, m := range found {
-		values := dst(m.param)
-		if err := m.file.ReadFloat32(m.stored, values); err != nil {
-			return Loaded{}, err
-		}
-		err := inParallel(len(values), func(lo, hi int) error {
-			if i := firstNotFinite(values[lo:hi]); i >= 0 {
-				return fmt.Errorf("%s: tensor %q: element %d is %v, want finite values: the model is broken, use an earlier checkpoint", m.file.path, m.stored, lo+i, values[lo+i])
+		finite := func(at int, block []float32) error {
+			if i := firstNotFinite(block); i >= 0 {
+				return fmt.Errorf("%s: tensor %q: element %d is %v, want finite values: the model is broken, use an earlier checkpoint", m.file.path, m.stored, at+i, block[i])
 			}
 			return nil
-		})
-		if err != nil {
+		}
+		if err := m.file.readFloat32(m.stored, dst(m.param), finite); err != nil {
 			return Loaded{}, err
 		}
 	}
@@ -125,15 +121,12 @@ func (c *Checkpoint) Load(params []model.Param, optional []string, dst func(p mo
 
 // firstNotFinite returns the index of the first NaN or infinity, or -1.
 func firstNotFinite(values []float32) int {
-	const block = 4096 // one test per block: an exponent of all ones carries into the top bit
-	for start := 0; start < len(values); start += block {
-		carry := uint32(0)
-		for _, v := range values[start:min(start+block, len(values))] {
-			carry |= math.Float32bits(v)&0x7fffffff + 0x00800000
-		}
-		if carry>>31 != 0 {
-			return start + slices.IndexFunc(values[start:], func(v float32) bool { return v-v != 0 })
-		}
+	carry := uint32(0) // an exponent of all ones carries into the top bit; testing once is faster than testing each
+	for _, v := range values {
+		carry |= math.Float32bits(v)&0x7fffffff + 0x00800000
 	}
-	return -1
+	if carry>>31 == 0 {
+		return -1
+	}
+	return slices.IndexFunc(values, func(v float32) bool { return v-v != 0 })
 }

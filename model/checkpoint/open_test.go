@@ -96,6 +96,33 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
+// TestLoadLarge loads a tensor that several goroutines convert, and finds the one bad value in it.
+func TestLoadLarge(t *testing.T) {
+	c := tiny()
+	c.Vocab = 200_001
+	n := 4 * c.Vocab
+	values := make([]float32, n)
+	for i := range values {
+		values[i] = float32(i)
+	}
+	all := tensors(c, 1)
+	all[embedding] = Float32(embedding, []int{c.Vocab, 4}, values)
+	got, _ := load(t, stage(t, c, all), Options{})
+	if !slices.Equal(got[embedding], values) {
+		t.Error("the values differ")
+	}
+	values[n-70_001] = float32(math.NaN())
+	broken, err := Open(stage(t, c, all), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer broken.Close()
+	_, err = broken.Load(c.Params(), nil, func(p model.Param) []float32 { return make([]float32, p.Len()) })
+	if err == nil || !strings.Contains(err.Error(), "element 730003 is NaN") {
+		t.Errorf("%v, want element 730003 named", err)
+	}
+}
+
 // TestHeads covers every way in which the stored head and the wanted one differ.
 func TestHeads(t *testing.T) {
 	lm, two, three := tiny(), tiny("a", "b"), tiny("a", "b", "c")

@@ -34,10 +34,10 @@ func Bytes(name string, d DType, shape []int, values []byte) Source {
 // WriteFloat32 writes values to w as little-endian bytes, in pieces of bounded size.
 func WriteFloat32(w io.Writer, values []float32) error {
 	const piece = 1 << 16 // elements; 256 KiB of bytes stay in the cache between conversion, checksum and copy
-	buffer := make([]byte, 0, 4*min(piece, len(values)))
+	buffer := make([]byte, 4*min(piece, len(values)))
 	for chunk := range slices.Chunk(values, piece) {
-		buffer = encodeFloat32(buffer[:0], chunk)
-		if _, err := w.Write(buffer); err != nil {
+		encodeSingles(chunk, buffer)
+		if _, err := w.Write(buffer[:4*len(chunk)]); err != nil {
 			return err
 		}
 	}
