@@ -3,15 +3,10 @@ package data
 import (
 	"context"
 	"errors"
-	"io"
-	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/klauspost/compress/gzip"
 )
 
 var byNumber = Options{Task: Classify, Text: []string{"0"}, Label: "1"}
@@ -181,26 +176,11 @@ func TestBinaryInFolder(t *testing.T) {
 	wantStrings(t, "texts", texts(t, split(t, d, "train")), []string{"one", "three"})
 }
 
-// longLine writes a gzip file with before, n letters and after.
+// longLine writes a gzip file with before, n million letters and after, each million a member of its own.
 func longLine(t *testing.T, name, before string, n int, after string) string {
 	t.Helper()
-	dir := t.TempDir()
-	f, err := os.Create(filepath.Join(dir, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	w, _ := gzip.NewWriterLevel(f, gzip.BestSpeed)
-	io.WriteString(w, before)
-	chunk := strings.Repeat("x", 1<<20)
-	for ; n > 0; n -= len(chunk) {
-		io.WriteString(w, chunk[:min(n, len(chunk))])
-	}
-	io.WriteString(w, after)
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return dir
+	million := gzipped(strings.Repeat("x", 1_000_000))
+	return writeFiles(t, map[string]string{name: gzipped(before) + strings.Repeat(million, n) + gzipped(after)})
 }
 
 // countingTokenizer gives one token a piece.
@@ -212,7 +192,7 @@ func (countingTokenizer) Encode(dst []int32, text string) []int32 {
 
 // TestLongLine holds that a line of 100 MB is refused as a table's row and read as a plain text, in bounded memory.
 func TestLongLine(t *testing.T) {
-	const length = 100_000_000
+	const millions = 100
 	for _, c := range []struct {
 		name, file, before, after string
 		o                         Options
@@ -224,7 +204,7 @@ func TestLongLine(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.o.Split = allTraining
-			o := below(longLine(t, c.file, c.before, length, c.after), with(c.o, c.file))
+			o := below(longLine(t, c.file, c.before, millions, c.after), with(c.o, c.file))
 			peak := watchHeap(t)
 			m, err := Prepare(context.Background(), o, countingTokenizer{})
 			if grown := peak(); grown > 400<<20 {
@@ -238,8 +218,8 @@ func TestLongLine(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := m.Splits["train"].Bytes; got != length {
-				t.Errorf("%d bytes, want %d", got, length)
+			if got := m.Splits["train"].Bytes; got != millions*1_000_000 {
+				t.Errorf("%d bytes, want %d millions", got, millions)
 			}
 		})
 	}

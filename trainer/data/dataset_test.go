@@ -196,6 +196,11 @@ type failingTokenizer struct {
 func (f failingTokenizer) Encode(dst []int32, text string) []int32 { return append(dst, f.token) }
 func (f failingTokenizer) Save(string) error                       { return errors.New("disk is full") }
 
+// silentTokenizer gives nothing for some texts.
+type silentTokenizer struct{ byteTokenizer }
+
+func (silentTokenizer) Encode(dst []int32, text string) []int32 { return dst }
+
 // TestFailedWrite holds that an import that fails late leaves the old directory and nothing else.
 func TestFailedWrite(t *testing.T) {
 	dir := writeFiles(t, map[string]string{"a.tsv": labelledRows(30)})
@@ -204,6 +209,8 @@ func TestFailedWrite(t *testing.T) {
 	prepare(t, o)
 	_, err := Prepare(context.Background(), o, failingTokenizer{token: 1})
 	wantError(t, err, "disk is full")
+	_, err = Prepare(context.Background(), o, silentTokenizer{})
+	wantError(t, err, "no token for document 0", "row 1")
 	_, err = Prepare(context.Background(), o, failingTokenizer{token: 257})
 	wantError(t, err, "a.tsv:", "token 257", "want 0 to 256")
 	ctx, cancel := context.WithCancel(context.Background())

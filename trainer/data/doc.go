@@ -2,7 +2,7 @@
 //
 // In: CSV, TSV, JSONL, Parquet and plain text files or folders of them, gzip and zstd too, and a Tokenizer.
 // Out: a data directory (dataset.json, the tokenizer, token shards in llm.c's layout, document and label tables; see
-// FORMAT.md), written whole or not at all; and from it a TokenLoader (language modelling) or a DocumentLoader
+// docs/formats.md), written whole or not at all; and from it a TokenLoader (language modelling) or a DocumentLoader
 // (classification), whose position is saved and restored exactly.
 //
 // Errors: a file that cannot be read as what it claims to be stops the import. A single bad row (broken UTF-8, no text,

@@ -80,6 +80,7 @@ type LengthInfo struct {
 type Source struct {
 	Path   string `json:"path"`
 	For    string `json:"for"` // "input", "valid" or "test"
+	Folder bool   `json:"folder,omitempty"`
 	Files  int    `json:"files"`
 	Hidden int64  `json:"hidden,omitempty"` // files and folders left out since their names begin with a dot
 	Bytes  int64  `json:"bytes"`

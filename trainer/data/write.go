@@ -2,8 +2,6 @@ package data
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -187,6 +185,10 @@ func (w *writer) finish() (*Manifest, error) {
 func (w *writer) writeTables(split splitID, s *splitWriter) (*SplitInfo, error) {
 	info := &SplitInfo{Documents: len(s.documents), Tokens: s.shards.total, Bytes: s.bytes, Shards: s.shards.names,
 		Length: lengths(s.documents, s.shards.total), DocumentTable: split.String() + "-documents.bin", Unlabelled: s.unlabelled}
+	if i := withoutTokens(s.documents, s.shards.total); i >= 0 {
+		return nil, fmt.Errorf("the tokenizer gave no token for document %d of split %s (row %d of %s): it does not cover the text's bytes",
+			i, split, s.documents[i].row, w.im.inputs[s.documents[i].source].path)
+	}
 	err := os.WriteFile(filepath.Join(w.dir, info.DocumentTable), encodeDocuments(s.documents, s.shards.total), 0o644)
 	if err != nil || w.im.opts.Task == LanguageModel {
 		return info, err
@@ -203,6 +205,25 @@ func (w *writer) writeTables(split splitID, s *splitWriter) (*SplitInfo, error) 
 	return info, os.WriteFile(filepath.Join(w.dir, info.LabelTable), table, 0o644)
 }
 
+// withoutTokens finds a document that is nothing but its end-of-text token, or gives -1.
+func withoutTokens(documents []documentEntry, tokens int64) int {
+	for i := range documents {
+		if lengthOf(documents, i, tokens) == 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+// lengthOf is the number of tokens of document i, its end-of-text token not counted.
+func lengthOf(documents []documentEntry, i int, tokens int64) int64 {
+	end := uint64(tokens)
+	if i+1 < len(documents) {
+		end = documents[i+1].start
+	}
+	return int64(end-documents[i].start) - 1
+}
+
 // lengths sorts the documents' lengths and reads off the percentiles.
 func lengths(documents []documentEntry, tokens int64) LengthInfo {
 	if len(documents) == 0 {
@@ -210,83 +231,9 @@ func lengths(documents []documentEntry, tokens int64) LengthInfo {
 	}
 	sorted := make([]int64, len(documents))
 	for i := range documents {
-		end := uint64(tokens)
-		if i+1 < len(documents) {
-			end = documents[i+1].start
-		}
-		sorted[i] = int64(end-documents[i].start) - 1
+		sorted[i] = lengthOf(documents, i, tokens)
 	}
 	slices.Sort(sorted)
 	last := len(sorted) - 1
 	return LengthInfo{sorted[last/2], sorted[last*9/10], sorted[last*99/100], sorted[last]}
-}
-
-// manifest is dataset.json less what the writer counts.
-func (im *Import) manifest(tok Tokenizer) *Manifest {
-	m := &Manifest{
-		Format: manifestFormat, Version: manifestVersion, Task: im.opts.Task, Labels: im.labels.names,
-		Columns:   Columns{Text: im.cols.text, Label: im.cols.label, LabelSeparator: string(im.cols.separator)},
-		Tokenizer: TokenizerInfo{im.opts.TokenizerName, tok.VocabSize(), tok.EndOfText()},
-		TokenType: tokenTypeFor(tok.VocabSize()).String(),
-		Split:     SplitRule{im.shares(), im.opts.Split.EveryTenth}.String(), SplitBy: "document", Seed: im.opts.Seed, BlankLines: im.blank,
-		BadRows: im.bad, Duplicates: im.duplicates,
-		Splits: make(map[string]*SplitInfo), Files: make(map[string]FileInfo),
-	}
-	if im.byPosition {
-		m.SplitBy = "position"
-	}
-	for i := range im.inputs {
-		m.Sources = append(m.Sources, im.inputs[i].describe())
-	}
-	return m
-}
-
-func (in *input) describe() Source {
-	s := Source{Path: in.path, For: "input", Files: len(in.files), Hidden: in.hidden, Bytes: in.bytes}
-	if in.use != train {
-		s.For = in.use.String()
-	}
-	if !in.folder {
-		s.SHA256 = hex.EncodeToString(in.files[0].sum[:])
-		return s
-	}
-	h := sha256.New()
-	for i := range in.files {
-		h.Write(in.files[i].sum[:])
-	}
-	s.SHA256 = hex.EncodeToString(h.Sum(nil))
-	return s
-}
-
-// notes are the findings that are no errors but that a person should see.
-func (w *writer) notes(m *Manifest) []string {
-	var notes []string
-	note := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
-	if w.im.byPosition {
-		note("too few documents to share out by %s, so each is cut in itself: head training, then validation, then test", m.Split)
-	}
-	for _, split := range []splitID{valid, test} {
-		if m.Splits[split.String()].Documents == 0 {
-			note("the %s split is empty", split)
-		}
-	}
-	for label, n := range w.splits[train].counts {
-		if n == 0 {
-			note("class %q has no training document", m.Labels[label])
-		}
-	}
-	if d := m.Duplicates; d.ValidInTrain+d.TestInTrain+d.TestInValid > 0 {
-		note("texts in two splits make scores too good: %d of valid and %d of test stand in train, %d of test in valid",
-			d.ValidInTrain, d.TestInTrain, d.TestInValid)
-	}
-	if d := m.Duplicates; d.OtherLabels > 0 && m.Task != LanguageModel {
-		note("%d texts stand elsewhere with other labels", d.OtherLabels)
-	}
-	if w.inside > 0 {
-		note("%d end-of-text tokens stand inside documents, as the texts spell them", w.inside)
-	}
-	if m.BadRows.Rows > 0 {
-		note("left out: %v", &m.BadRows)
-	}
-	return notes
 }
