@@ -22,6 +22,7 @@ type Options struct {
 	Precision kernels.DType // of activations and matrix operands; weights, statistics and sums are fp32
 	Update    *ir.Program   // appended to the graph's list: the optimizer; nil for none
 	State     *State        // caches shared with an earlier program; nil: as many as the graph wants are made
+	Share     *Program      // a program whose memory for activations this one uses too, if it is large enough; nil for none
 }
 
 // Segments of a program's records.
@@ -41,15 +42,16 @@ type Program struct {
 	List   ir.Program
 	Layout plan.Layout
 
-	store   *Store
-	state   *State
-	run     kernels.Program
-	ends    kernels.Buffer
-	arena   kernels.Buffer
-	mirror  []byte // of ends: its own memory where the host reaches it
-	places  map[string]place
-	inputs  int64 // bytes of ends that the host writes
-	outputs int64 // offset of the first output
+	store    *Store
+	state    *State
+	run      kernels.Program
+	ends     kernels.Buffer
+	arena    kernels.Buffer
+	borrowed bool   // the arena is another program's
+	mirror   []byte // of ends: its own memory where the host reaches it
+	places   map[string]place
+	inputs   int64 // bytes of ends that the host writes
+	outputs  int64 // offset of the first output
 }
 
 // place is where an input or output lies in ends.
@@ -64,7 +66,7 @@ func Compile(g *op.Graph, store *Store, o Options) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	return CompileList(list, store, o.State)
+	return CompileList(list, store, o)
 }
 
 // Lower gives the list of g after all passes, verified. It needs no device.
@@ -83,9 +85,12 @@ func Lower(g *op.Graph, o Options) (ir.Program, error) {
 	return list, nil
 }
 
-// CompileList plans and binds a verified list.
-func CompileList(list ir.Program, store *Store, state *State) (*Program, error) {
-	p := &Program{List: list, Layout: plan.Temporaries(list), store: store, state: state, places: map[string]place{}}
+// CompileList plans and binds a verified list; of the options it reads State and Share.
+func CompileList(list ir.Program, store *Store, o Options) (*Program, error) {
+	p := &Program{List: list, Layout: plan.Temporaries(list), store: store, state: o.State, places: map[string]place{}}
+	if o.Share != nil && o.Share.arena.Size() >= p.Layout.Bytes {
+		p.arena, p.borrowed = o.Share.arena, true
+	}
 	if err := p.allocate(); err != nil {
 		p.Free()
 		return nil, err
@@ -125,8 +130,10 @@ func (p *Program) allocate() error {
 	if p.mirror = p.ends.Bytes(); p.mirror == nil {
 		p.mirror = make([]byte, p.ends.Size())
 	}
-	if p.arena, err = newBuffer(p.store.device, p.Layout.Bytes, "activations"); err != nil {
-		return err
+	if p.arena == nil {
+		if p.arena, err = newBuffer(p.store.device, p.Layout.Bytes, "activations"); err != nil {
+			return err
+		}
 	}
 	if p.state == nil {
 		p.state, err = newState(p.store.device, p.List)
@@ -232,17 +239,24 @@ func (p *Program) memory(name string) []byte {
 // State is what the program keeps on the device between runs, to be shared with another program.
 func (p *Program) State() *State { return p.state }
 
-// Bytes is the memory that the program itself takes: activations, inputs and outputs.
-func (p *Program) Bytes() int64 { return p.Layout.Bytes + p.ends.Size() }
+// Bytes is the memory that the program itself takes: inputs, outputs, and activations unless they are shared.
+func (p *Program) Bytes() int64 {
+	if p.borrowed {
+		return p.ends.Size()
+	}
+	return p.arena.Size() + p.ends.Size()
+}
 
-// Free gives the program's memory back. A shared State lives on.
+// Free gives the program's memory back. A State lives on, and so does shared memory for activations: it belongs to the
+// program that made it, which must be freed after those that share it.
 func (p *Program) Free() {
 	if p.run != nil {
 		p.run.Free()
 	}
-	for _, b := range []kernels.Buffer{p.ends, p.arena} {
-		if b != nil {
-			b.Free()
-		}
+	if p.ends != nil {
+		p.ends.Free()
+	}
+	if p.arena != nil && !p.borrowed {
+		p.arena.Free()
 	}
 }

@@ -40,3 +40,12 @@ func (s Schedule) Rate(step int) float64 {
 	progress := float64(step-s.Warmup) / float64(s.Steps-s.Warmup)
 	return s.Min + 0.5*(s.Peak-s.Min)*(1+math.Cos(math.Pi*progress))
 }
+
+// RateAt is the rate of a run that time ends: warm-up by steps as in Rate, then the cosine over the share of the time that
+// is gone, between 0 and 1.
+func (s Schedule) RateAt(step int, gone float64) float64 {
+	if step < s.Warmup {
+		return s.Peak * float64(step+1) / float64(s.Warmup)
+	}
+	return s.Min + 0.5*(s.Peak-s.Min)*(1+math.Cos(math.Pi*min(max(gone, 0), 1)))
+}

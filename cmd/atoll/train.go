@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"atoll/trainer"
+)
+
+// trainFlags bind the settings that pretraining and fine-tuning share.
+func trainFlags(f *pflag.FlagSet, s *trainer.Settings) {
+	f.StringVar(&s.Data, "data", s.Data, "data directory, as written by atoll prepare (required)")
+	f.StringVar(&s.Out, "out", s.Out, "run directory to write (required)")
+	f.StringVar(&s.From, "from", s.From, "start from these weights: a run, a checkpoint or a Hugging Face GPT-2 directory")
+	f.StringVar(&s.Model, "model", s.Model, "new model: gpt2, gpt2-medium, gpt2-large, gpt2-xl, mini or a Hugging Face config.json")
+	f.IntVar(&s.Steps, "steps", s.Steps, "updates of the whole run (one of --steps, --epochs, --minutes)")
+	f.Float64Var(&s.Epochs, "epochs", s.Epochs, "passes over the training split")
+	f.Float64Var(&s.Minutes, "minutes", s.Minutes, "minutes of training")
+	f.IntVar(&s.Batch, "batch", s.Batch, "rows of a micro-batch")
+	f.IntVar(&s.Sequence, "seq", s.Sequence, "tokens of a row, at most")
+	f.IntVar(&s.TokensPerStep, "tokens-per-step", s.TokensPerStep, "add micro-batches up to this many tokens before an update; 0: one micro-batch")
+	f.Float64Var(&s.LearningRate, "lr", s.LearningRate, "highest learning rate")
+	f.Float64Var(&s.MinLearningRate, "min-lr", s.MinLearningRate, "learning rate at the end of the cosine; below 0: a tenth of --lr")
+	f.IntVar(&s.Warmup, "warmup", s.Warmup, "updates of linear warm-up")
+	f.Float64Var(&s.Decay, "weight-decay", s.Decay, "decoupled weight decay of tensors of rank 2 and more")
+	f.Float64Var(&s.Clip, "clip", s.Clip, "largest gradient norm; 0: no clipping")
+	f.Float64Var(&s.Beta1, "beta1", s.Beta1, "AdamW's decay of the gradient's mean")
+	f.Float64Var(&s.Beta2, "beta2", s.Beta2, "AdamW's decay of the gradient's variance")
+	f.Float64Var(&s.Epsilon, "epsilon", s.Epsilon, "AdamW's epsilon")
+	f.Float64Var(&s.Dropout, "dropout", s.Dropout, "dropout of embeddings, attention and residual branches")
+	f.Uint64Var(&s.Seed, "seed", s.Seed, "of weights, order and dropout")
+	f.IntVar(&s.EvalEvery, "eval-every", s.EvalEvery, "updates between evaluations; 0: at the end (fine-tuning: each epoch)")
+	f.IntVar(&s.EvalBatches, "eval-batches", s.EvalBatches, "validation batches of an evaluation, at most; 0: all")
+	f.IntVar(&s.SaveEvery, "save-every", s.SaveEvery, "updates between checkpoints; 0: at evaluations")
+	f.IntVar(&s.KeepLast, "keep-last", s.KeepLast, "checkpoints that are kept, beside the best one")
+	f.BoolVar(&s.Resume, "resume", false, "go on with the run in --out, with its settings where flags do not say otherwise")
+	f.BoolVar(&s.Overwrite, "overwrite", false, "replace the run in --out")
+}
+
+// train is what pretrain and finetune run: settings completed, the device opened, the result printed.
+func train(c *cobra.Command, st streams, s *trainer.Settings, d *deviceFlags, asJSON bool,
+	start func(context.Context, trainer.Settings, trainer.Env) (*trainer.Result, error)) error {
+	if s.Resume && !c.Flags().Changed("config") {
+		if path := filepath.Join(s.Out, "settings.yaml"); fileExists(path) {
+			if err := applyConfig(c.Flags(), path); err != nil {
+				return err
+			}
+		}
+	}
+	oneLength(c.Flags(), s)
+	if err := s.Validate(); err != nil {
+		return &usageError{err}
+	}
+	device, precision, err := d.open()
+	if err != nil {
+		return err
+	}
+	defer device.Close()
+	s.Device, s.Threads, s.Precision = device.Name(), device.Threads(), precision.String()
+	line := progressLine(st.err)
+	defer line.Close()
+	line.Print(device.Describe() + ", " + precision.String())
+	result, err := start(c.Context(), *s, trainer.Env{Device: device, Precision: precision, Progress: line})
+	line.Close()
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		err = writeJSON(st.out, result)
+	} else {
+		err = printResult(st, result)
+	}
+	if err == nil && result.Interrupted {
+		return errInterrupted
+	}
+	return err
+}
+
+// oneLength lets a length given on the command line replace the default one, or the one of a resumed run.
+func oneLength(flags *pflag.FlagSet, s *trainer.Settings) {
+	given := map[string]bool{}
+	for _, name := range []string{"steps", "epochs", "minutes"} {
+		given[name] = flags.Changed(name)
+	}
+	if !given["steps"] && !given["epochs"] && !given["minutes"] {
+		return
+	}
+	if !given["steps"] {
+		s.Steps = 0
+	}
+	if !given["epochs"] {
+		s.Epochs = 0
+	}
+	if !given["minutes"] {
+		s.Minutes = 0
+	}
+}
+
+func printResult(st streams, r *trainer.Result) error {
+	_, err := fmt.Fprintf(st.out, "step %d, %d tokens, %.1f s, training loss %.4f\nbest %s %.4f at step %d\ncheckpoint %s\nreport %s\n",
+		r.Step, r.Tokens, r.Seconds, r.TrainLoss, r.ScoreName, r.BestScore, r.BestStep, r.Checkpoint, r.Report)
+	if err == nil && r.Stopped != "" && !r.Interrupted {
+		_, err = fmt.Fprintf(st.out, "stopped early: %s\n", r.Stopped)
+	}
+	return err
+}
+
+func fileExists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

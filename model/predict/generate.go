@@ -1,0 +1,136 @@
+package predict
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+
+	"atoll/engine"
+	"atoll/model/gpt2"
+)
+
+// Sampling says how the next token is chosen, and how many.
+type Sampling struct {
+	MaxTokens   int     // new tokens at most
+	Temperature float64 // logits are divided by it; 0 takes the likeliest token
+	TopK        int     // only the k likeliest; 0 for all
+	TopP        float64 // only the likeliest that together reach this probability; 0 or 1 for all
+	Seed        uint64
+}
+
+// Validate names the first setting that is out of bounds.
+func (s Sampling) Validate() error {
+	switch {
+	case s.MaxTokens < 1:
+		return fmt.Errorf("%d new tokens, want at least 1 (--max-tokens)", s.MaxTokens)
+	case !(s.Temperature >= 0):
+		return fmt.Errorf("temperature is %g, want at least 0 (--temperature)", s.Temperature)
+	case s.TopK < 0:
+		return fmt.Errorf("top-k is %d, want at least 0 (--top-k)", s.TopK)
+	case !(s.TopP >= 0 && s.TopP <= 1):
+		return fmt.Errorf("top-p is %g, want between 0 and 1 (--top-p)", s.TopP)
+	}
+	return nil
+}
+
+// promptChunk is how many tokens of a prompt are read at one time.
+const promptChunk = 64
+
+// decoder holds the programs that read a prompt and add one token, over one pair of caches.
+type decoder struct {
+	chunk, one *engine.Program
+	room       int // positions of the caches
+}
+
+func (d *decoder) free() {
+	d.chunk.State().Free()
+	d.chunk.Free()
+	d.one.Free()
+}
+
+// Generate continues prompt and hands each piece of text to emit as it is made, whole characters at a time. It ends after
+// MaxTokens, at <|endoftext|>, when ctx ends (without an error), or with emit's error. It returns the number of tokens made.
+// When the model's positions are full it goes on from the later half of the text.
+func (m *Model) Generate(ctx context.Context, prompt string, s Sampling, emit func(text []byte) error) (int, error) {
+	if len(m.Config.Labels) > 0 {
+		return 0, fmt.Errorf("%s is a classifier: generate needs a language model, such as the run it was fine-tuned from", m.Dir)
+	}
+	if err := s.Validate(); err != nil {
+		return 0, err
+	}
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	if err := m.prepareDecoder(); err != nil {
+		return 0, err
+	}
+	tokens := m.Tokenizer.Encode([]int32{m.Tokenizer.EndOfText()}, prompt) // documents begin with it in training
+	out := &stream{tokenizer: m.Tokenizer, emit: emit}
+	random := rand.New(rand.NewPCG(s.Seed, 0))
+	read := 0 // tokens that are in the caches
+	for made := 0; ; made++ {
+		if len(tokens) > m.decoder.room { // start again from the later half
+			tokens, read = tokens[len(tokens)-m.decoder.room/2:], 0
+		}
+		logits, err := m.read(tokens, read)
+		if err != nil {
+			return made, err
+		}
+		read = len(tokens)
+		next := s.choose(logits[:m.Tokenizer.VocabSize()], random)
+		if next == m.Tokenizer.EndOfText() || made >= s.MaxTokens || ctx.Err() != nil {
+			return made, out.close()
+		}
+		if err := out.add(next); err != nil {
+			return made, err
+		}
+		tokens = append(tokens, next)
+	}
+}
+
+func (m *Model) prepareDecoder() error {
+	if m.decoder != nil {
+		return nil
+	}
+	room := m.Config.Positions
+	chunk, err := m.compileDecoder(min(promptChunk, room), nil)
+	if err != nil {
+		return err
+	}
+	one, err := m.compileDecoder(1, chunk.State())
+	if err != nil {
+		chunk.State().Free()
+		chunk.Free()
+		return err
+	}
+	m.decoder = &decoder{chunk: chunk, one: one, room: room}
+	return nil
+}
+
+func (m *Model) compileDecoder(tokens int, state *engine.State) (*engine.Program, error) {
+	graph, err := gpt2.BuildDecoder(m.Config, 1, tokens)
+	if err != nil {
+		return nil, err
+	}
+	return engine.Compile(graph, m.store, engine.Options{Precision: m.precision, State: state})
+}
+
+// read puts tokens[from:] into the caches and gives the logits after the last of them. A chunk that is not full leaves
+// rows of padding behind it in the caches; the tokens that follow overwrite them before anything reads them.
+func (m *Model) read(tokens []int32, from int) ([]float32, error) {
+	var logits []float32
+	for from < len(tokens) {
+		p, n := m.decoder.one, 1
+		if size := len(m.decoder.chunk.Ints(gpt2.Tokens)); len(tokens)-from > 1 && from+size <= m.decoder.room {
+			p, n = m.decoder.chunk, min(size, len(tokens)-from)
+		}
+		clear(p.Ints(gpt2.Tokens))
+		copy(p.Ints(gpt2.Tokens), tokens[from:from+n])
+		p.Ints(gpt2.Lengths)[0], p.Ints(gpt2.Start)[0] = int32(n), int32(from)
+		if err := p.Run(); err != nil {
+			return nil, err
+		}
+		from += n
+		logits = p.Floats(gpt2.Logits)
+	}
+	return logits, nil
+}

@@ -1,0 +1,27 @@
+package trainer
+
+import (
+	"math"
+
+	"atoll/model/checkpoint"
+)
+
+// finish writes the report and says how the run ended.
+func (r *run) finish() (*Result, error) {
+	result := &Result{Step: r.state.Step, Tokens: r.state.Tokens, Seconds: r.seconds(), TrainLoss: math.NaN(), BestStep: r.state.BestStep,
+		BestScore: r.state.BestScore, ScoreName: r.task.scoreName(), Report: r.path("report.html"),
+		Interrupted: r.stopped == interrupted, Stopped: r.stopped}
+	if _, language := r.task.(*language); language {
+		result.BestScore = -result.BestScore // stored below zero, so that more is better
+	}
+	for _, record := range r.history.records {
+		if record.Split == "train" {
+			result.TrainLoss = float64(record.Loss)
+		}
+	}
+	var err error
+	if result.Checkpoint, _, err = checkpoint.Resolve(r.Out, checkpoint.Newest); err != nil {
+		return nil, err
+	}
+	return result, nil
+}
