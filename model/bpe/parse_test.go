@@ -83,6 +83,19 @@ func TestSaveLoad(t *testing.T) {
 	}
 }
 
+// Hugging Face looks an added token up in model.vocab by its content, not by its bytes in the byte-level alphabet.
+func TestMarshalJSONWritesAddedTokensAsTheyAre(t *testing.T) {
+	b := Bytes()
+	added := append(slices.Clone(b.added), addedToken{257, "two words, é", true})
+	data, err := newTokenizer(append(slices.Clone(b.tokens), "two words, é"), nil, added, 256).MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `"two words, é": 257`; !bytes.Contains(data, []byte(want)) {
+		t.Errorf("the vocabulary written lacks %s", want)
+	}
+}
+
 func TestSaveReportsUnwritable(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
