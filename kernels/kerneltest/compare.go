@@ -20,10 +20,10 @@ func compare(c Case, l *layout, i int, got, want, exact []float32) error {
 	why := fmt.Sprintf("%.2g of the largest magnitude", r.relative)
 	if precision := l.calls[0].Precision; precision != kernels.F32 {
 		if p.dtype != kernels.F32 {
-			limit = roundingUnit(precision) * largest(exact)
+			limit += roundingUnit(precision) * largest(exact)
 		}
 		limit += 2 * largestError(want, exact)
-		why = "twice the error of ref in " + precision.String() + " and one rounding"
+		why = "twice the error of ref in " + precision.String() + ", one rounding and the error of fp32"
 	}
 	return differences(p, got, exact, limit, why)
 }

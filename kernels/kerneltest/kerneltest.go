@@ -8,7 +8,8 @@
 //
 // In fp32 an output may differ from ref by a share of the tensor's largest magnitude that rules.go states per kernel. In
 // bf16 and fp16 FlashAttention's rule holds: the largest error, against fp32 arithmetic on the same inputs, is at most
-// twice that of ref in the same precision, plus one rounding of the largest magnitude.
+// twice that of ref in the same precision, plus one rounding of the largest magnitude (of outputs that are stored in half
+// precision) and what the fp32 rule allows.
 package kerneltest
 
 import (

@@ -8,7 +8,7 @@ import (
 
 // rule says how far an output may be from ref in fp32: relative times the larger of the tensor's largest magnitude and
 // floor. The floor is the size that the terms of the result have; it is for tensors so small that all their elements may
-// happen to cancel. In half precision the same holds for outputs that stay fp32.
+// happen to cancel. In half precision this much is allowed besides FlashAttention's rule, as sums are fp32 there too.
 type rule struct {
 	relative, floor float64
 	exact           bool // equal to ref in every precision: values that are only moved
