@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -93,9 +94,9 @@ func readHeadlines(t *testing.T) (set labelled) {
 
 // TestAccuracyOnSharedData holds the fit against scikit-learn 1.9.1 on the same
 // rows: TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), with
-// analyzer="char" for the headlines, and LogisticRegression(C=10,
-// max_iter=1000). One test document more or less is allowed, since
-// scikit-learn stops a little earlier.
+// analyzer="char" for the headlines, and LogisticRegression(C=10, tol=1e-6,
+// max_iter=3000). With its default tol=1e-4 scikit-learn stops before the
+// optimum and gets two documents more on AG News and THUCNews (0.9000, 0.8270).
 func TestAccuracyOnSharedData(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -105,8 +106,8 @@ func TestAccuracyOnSharedData(t *testing.T) {
 		want    float64
 	}{
 		{"SMS spam", readSMS, 2, Words, 0.9803},
-		{"AG News", readNews, 4, Words, 0.9000},
-		{"THUCNews", readHeadlines, 10, Characters, 0.8270},
+		{"AG News", readNews, 4, Words, 0.8974},
+		{"THUCNews", readHeadlines, 10, Characters, 0.8250},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			set := c.read(t)
@@ -124,10 +125,10 @@ func TestAccuracyOnSharedData(t *testing.T) {
 					right++
 				}
 			}
-			got, slack := float64(right)/float64(len(test.texts)), 1.5/float64(len(test.texts))
+			got := float64(right) / float64(len(test.texts))
 			t.Logf("accuracy %.4f, want %.4f; %s", got, c.want, model.Describe())
-			if got < c.want-slack || got > c.want+slack {
-				t.Errorf("accuracy %.4f, want %.4f within %.4f", got, c.want, slack)
+			if math.Abs(got-c.want) > 1e-4 { // half a document
+				t.Errorf("accuracy %.4f, want %.4f", got, c.want)
 			}
 		})
 	}

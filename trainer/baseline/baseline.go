@@ -57,8 +57,10 @@ const (
 	DefaultMaxIterations = 500
 
 	// countedPerFeature is how many distinct terms are counted for each feature
-	// that the cap allows, before rare ones are forgotten.
+	// that the cap allows, before rare ones are forgotten; minCounted are counted
+	// under any cap.
 	countedPerFeature = 4
+	minCounted        = 1 << 16
 )
 
 // Model is a fitted classifier. It is immutable and safe for concurrent use.
@@ -99,7 +101,8 @@ func Fit(ctx context.Context, texts []string, labels [][]int32, classes int, opt
 			options.Unit = Characters
 		}
 	}
-	vocabulary, err := buildVocabulary(ctx, texts, options.Unit, options.MaxFeatures)
+	counted := max(minCounted, countedPerFeature*options.MaxFeatures)
+	vocabulary, err := buildVocabulary(ctx, texts, options.Unit, options.MaxFeatures, counted)
 	if err != nil {
 		return nil, err
 	}

@@ -21,10 +21,9 @@ type vocabulary struct {
 
 // counter counts terms over documents with a bound on the terms it holds.
 type counter struct {
-	counts    map[string]*termCount
-	limit     int // distinct terms held before rare ones are discarded
-	threshold int64
-	pruned    bool
+	counts map[string]*termCount
+	limit  int // distinct terms held before rare ones are discarded
+	pruned bool
 }
 
 type termCount struct {
@@ -49,15 +48,14 @@ func (c *counter) add(document int, term []byte) {
 	}
 }
 
-// prune discards the terms seen at most threshold times, raising the threshold
-// until a quarter of the room is free (fastText's rule). Which terms go depends
-// on counts alone, so the result is the same in every run.
+// prune discards the terms seen once, then those seen twice and so on, until a
+// quarter of the room is free. Which terms go depends on counts alone, so the
+// result is the same in every run.
 func (c *counter) prune() {
 	c.pruned = true
-	for len(c.counts) > c.limit-c.limit/4 {
-		c.threshold++
+	for seen := int64(1); len(c.counts) > c.limit-c.limit/4; seen++ {
 		for term, t := range c.counts {
-			if t.total <= c.threshold {
+			if t.total <= seen {
 				delete(c.counts, term)
 			}
 		}
@@ -66,9 +64,9 @@ func (c *counter) prune() {
 
 // buildVocabulary counts the terms of texts and keeps the maxFeatures most
 // frequent ones (ties in byte order). Counting is exact while there are at most
-// countedPerFeature*maxFeatures distinct terms.
-func buildVocabulary(ctx context.Context, texts []string, unit Unit, maxFeatures int) (*vocabulary, error) {
-	c := &counter{counts: make(map[string]*termCount), limit: countedPerFeature * maxFeatures}
+// counted distinct terms.
+func buildVocabulary(ctx context.Context, texts []string, unit Unit, maxFeatures, counted int) (*vocabulary, error) {
+	c := &counter{counts: make(map[string]*termCount), limit: counted}
 	a := &analyzer{unit: unit}
 	for i, text := range texts {
 		if i%1024 == 0 && ctx.Err() != nil {

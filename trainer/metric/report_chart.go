@@ -55,8 +55,9 @@ type hoverLine struct {
 	Value  []string  `json:"value"`
 }
 
-// lay computes the plots; false where there is nothing to draw.
-func (c *chart) lay() bool {
+// lay computes the plots over the steps from first to last; false where there
+// is nothing to draw.
+func (c *chart) lay(first, last float64) bool {
 	c.Note = missing(c.lines)
 	var lines []curve
 	for _, l := range c.lines {
@@ -65,11 +66,10 @@ func (c *chart) lay() bool {
 			lines = append(lines, l)
 		}
 	}
-	low, high, ok := span(lines, func(p point) float64 { return p.value })
+	low, high, ok := span(lines)
 	if !ok {
 		return false
 	}
-	first, last, _ := span(lines, func(p point) float64 { return float64(p.step) })
 	y := newValueAxis(low, high)
 	c.Plots = []plot{newPlot("linear", lines, newAxis(first, last, false), y)}
 	if c.Wide && last > 20*max(first, 1) {

@@ -29,6 +29,7 @@ type confusionView struct {
 	Rows  []confusionRow
 	Pairs []confusionPair
 	Small bool // many columns: counts only
+	Width int  // pixels below which the table scrolls
 }
 
 type confusionRow struct {
@@ -95,7 +96,10 @@ func (r Report) confusion() *confusionView {
 	if len(counts) > maxMatrix {
 		return &confusionView{Pairs: r.confusionPairs(counts)}
 	}
-	v := &confusionView{Small: len(counts) > 12}
+	v := &confusionView{Small: len(counts) > 12, Width: 84 + 56*len(counts)}
+	if v.Small {
+		v.Width = 84 + 34*len(counts)
+	}
 	for target, row := range counts {
 		name, total := r.className(target), sum(row)
 		v.Names = append(v.Names, name)
@@ -184,11 +188,11 @@ type contest struct {
 }
 
 type contestBar struct {
-	Name, Note string
-	Value      float64
-	Known      bool
-	Best       bool
-	First      bool // the model of this report
+	Name  string
+	Value float64
+	Known bool
+	Best  bool
+	First bool // the model of this report
 }
 
 func (r Report) contests() (list []contest) {
@@ -199,7 +203,7 @@ func (r Report) contests() (list []contest) {
 		c := contest{Name: score.Name}
 		best := 0
 		for i, contender := range r.Comparison {
-			bar := contestBar{Name: contender.Name, Note: contender.Note, First: i == 0}
+			bar := contestBar{Name: contender.Name, First: i == 0}
 			for _, s := range contender.Scores {
 				if s.Name == score.Name && finite(s.Value) {
 					bar.Value, bar.Known = s.Value, true

@@ -33,12 +33,26 @@ func (r Report) charts() []chart {
 			func(r Record) float64 { return 100 * peakShare(r) })},
 	}
 	var drawn []chart
+	first, last := r.steps()
 	for _, c := range charts {
-		if c.lay() {
+		if c.lay(first, last) {
 			drawn = append(drawn, c)
 		}
 	}
 	return drawn
+}
+
+// steps returns the range of steps that all curves share, from 0 unless the
+// log begins late in the run.
+func (r Report) steps() (first, last float64) {
+	first = math.Inf(1)
+	for _, record := range r.Log {
+		first, last = min(first, float64(record.Step)), max(last, float64(record.Step))
+	}
+	if first < last/10 {
+		first = 0
+	}
+	return first, last
 }
 
 // point is one value at a step.
@@ -68,21 +82,27 @@ func line(name string, colour int, records []Record, value func(Record) float64)
 	return c
 }
 
-// smoothedLines is the raw line, faint, and its exponential average over a
-// fiftieth of the points; a short line stays alone.
+// smoothedLines is the raw line, faint, and its mean over the fiftieth of the
+// points around each; a short line stays alone. The window is centred, since an
+// exponential average would lag behind a loss that falls fast, and shrinks
+// towards the ends to a few points, one-sided there.
 func smoothedLines(name string, colour int, records []Record, value func(Record) float64) []curve {
 	raw := line(name, colour, records, value)
-	if len(raw.points) < minSmoothing {
+	n := len(raw.points)
+	if n < minSmoothing {
 		return []curve{raw}
 	}
-	smooth := curve{Name: name, Colour: colour, points: make([]point, len(raw.points))}
-	keep := 1 - 1/max(2, float64(len(raw.points))/50)
-	sum, weight := 0.0, 0.0
+	smooth := curve{Name: name, Colour: colour, points: make([]point, n)}
+	widest := max(1, n/100)
+	few := min(widest, 5)
 	for i, p := range raw.points {
-		// Dividing by the sum of weights takes away the start's bias to zero.
-		sum = keep*sum + (1-keep)*p.value
-		weight = keep*weight + (1 - keep)
-		smooth.points[i] = point{p.step, sum / weight}
+		half := min(widest, max(few, min(i, n-1-i)))
+		window := raw.points[max(0, i-half):min(n, i+half+1)]
+		mean := 0.0
+		for _, q := range window {
+			mean += q.value / float64(len(window))
+		}
+		smooth.points[i] = point{p.step, mean}
 	}
 	raw.Name, raw.Faint = name+", each step", true
 	return []curve{raw, smooth}
@@ -120,8 +140,8 @@ func thin(points []point) []point {
 func missing(lines []curve) string {
 	for _, l := range lines {
 		if len(l.gone) > 0 && len(l.points) > 0 {
-			return fmt.Sprintf("%s of %s: %s steps have no finite value, the first is step %s", l.Name,
-				formatCount(int64(len(l.points)+len(l.gone))), formatCount(int64(len(l.gone))), formatCount(l.gone[0]))
+			return fmt.Sprintf("%s of %s values of “%s” are not finite, the first at step %s",
+				formatCount(int64(len(l.gone))), formatCount(int64(len(l.points)+len(l.gone))), l.Name, formatCount(l.gone[0]))
 		}
 	}
 	return ""
@@ -129,11 +149,11 @@ func missing(lines []curve) string {
 
 // span returns the lowest and highest value of all lines and whether there is
 // any.
-func span(lines []curve, of func(point) float64) (low, high float64, ok bool) {
+func span(lines []curve) (low, high float64, ok bool) {
 	low, high = math.Inf(1), math.Inf(-1)
 	for _, l := range lines {
 		for _, p := range l.points {
-			low, high = min(low, of(p)), max(high, of(p))
+			low, high = min(low, p.value), max(high, p.value)
 		}
 	}
 	return low, high, low <= high

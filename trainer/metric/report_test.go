@@ -1,6 +1,7 @@
 package metric
 
 import (
+	"errors"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -76,4 +77,136 @@ func writeReport(t *testing.T, r Report) string {
 		t.Fatal(err)
 	}
 	return b.String()
+}
+
+func TestReportShowsEverything(t *testing.T) {
+	page := writeReport(t, sampleReport(t, 400))
+	for _, want := range []string{
+		"AG News, GPT-2 mini, fine-tuned", "12 documents were cut", "Training loss", "Best validation loss",
+		"logarithmic steps", "Learning rate", "Gradient norm", "tokens a second", "of the machine&#39;s peak",
+		"were given sports", "Calibration", "weighted average", "n-gram baseline",
+		"&lt;script&gt;alert(&#39;x&#39;)", "␀", "体验2D巅峰", "Now is the winter", "680 more characters", "warmup",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+}
+
+// TestReportNeedsNothingElse looks for what would make a browser fetch, for
+// text that escaped its quotes, and for what html/template refused.
+func TestReportNeedsNothingElse(t *testing.T) {
+	page := writeReport(t, sampleReport(t, 400))
+	for _, bad := range []string{"http:", "https:", "<link", "@import", " src=", "url(", "<script>alert", "\u202e", "ZgotmplZ", "NaN", "Inf"} {
+		if strings.Contains(page, bad) {
+			t.Errorf("the page holds %q", bad)
+		}
+	}
+}
+
+func TestReportOfOddRuns(t *testing.T) {
+	nan, inf := Number(math.NaN()), Number(math.Inf(1))
+	odd := func(step int64, v Number) Record {
+		return Record{Step: step, Split: "train", Loss: v, LearningRate: v, GradNorm: v, TokensPerSecond: v, Seconds: v,
+			PeakShare: &v}
+	}
+	many := NewClassification(40)
+	one := NewClassification(1)
+	labels := NewMultiLabel(2, 0.5)
+	for i := range 40 {
+		p := make([]float32, 40)
+		p[(i+1)%40] = 1
+		if err := errors.Join(many.Add(i, p), one.Add(0, []float32{1}), labels.Add([]int32{0}, []float32{0.9, 0.2})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	manyResult, oneResult, none := many.Result(), one.Result(), NewClassification(3).Result()
+	labelsResult := labels.Result()
+	for _, c := range []struct {
+		name   string
+		report Report
+		want   string
+	}{
+		{"empty", Report{}, "<h1>Run</h1>"},
+		{"no finite value", Report{Log: []Record{odd(1, nan), odd(2, inf)}}, "Training loss"},
+		{"some not finite", Report{Log: []Record{odd(1, 2), odd(2, nan), odd(3, 1)}}, "1 of 3 values of “train” are not finite, the first at step 2"},
+		{"one step", Report{Log: []Record{odd(1, 2)}}, "<path"},
+		{"zeros", Report{Log: []Record{odd(0, 0), odd(0, 0)}}, "<path"},
+		{"constant", Report{Log: []Record{odd(5, -3), odd(9, -3)}}, "<path"},
+		{"largest numbers", Report{Log: []Record{odd(1, -math.MaxFloat64), odd(math.MaxInt64, math.MaxFloat64)}}, "<path"},
+		{"smallest numbers", Report{Log: []Record{odd(1, math.SmallestNonzeroFloat64), odd(2, 1)}}, "<path"},
+		{"many classes", Report{Classification: &manyResult}, "<td>class 39</td><td>class 0</td>"},
+		{"one class", Report{Classification: &oneResult}, "1 of 1 documents of class 0"},
+		{"no documents", Report{Classification: &none}, "0 of 0 documents"},
+		{"several labels", Report{MultiLabel: &labelsResult, Log: []Record{odd(1, 1)}}, "Hamming loss"},
+		{"unknown score", Report{Comparison: []Contender{{Name: "a", Scores: []NamedScore{{"F1", math.NaN()}}}, {Name: "b"}}}, "–"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			page := writeReport(t, c.report)
+			if !strings.Contains(page, c.want) {
+				t.Errorf("the page lacks %q", c.want)
+			}
+			for _, bad := range []string{"NaN", "Inf", "ZgotmplZ"} {
+				if strings.Contains(page, bad) {
+					t.Errorf("the page holds %q", bad)
+				}
+			}
+		})
+	}
+}
+
+// TestThinKeepsSpikes would lose the spike if points were merely skipped.
+func TestThinKeepsSpikes(t *testing.T) {
+	points := make([]point, 100_000)
+	for i := range points {
+		points[i] = point{int64(i), 1}
+	}
+	points[77_777].value, points[33_333].value = 99, -99
+	kept := thin(points)
+	if len(kept) > maxPoints {
+		t.Errorf("%d points, want at most %d", len(kept), maxPoints)
+	}
+	low, high, _ := span([]curve{{points: kept}})
+	if low != -99 || high != 99 {
+		t.Errorf("values from %g to %g, want -99 to 99", low, high)
+	}
+}
+
+func TestAxisTicks(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		axis   axis
+		format func(float64) string
+		want   string
+	}{
+		{"steps", newAxis(0, 2000, false), formatStep, "0 500 1k 1.5k 2k"},
+		{"loss", newValueAxis(1.6, 5.5), formatTick, "2 3 4 5"},
+		{"learning rate", newValueAxis(1e-5, 6e-4), formatTick, "0 0.0002 0.0004 0.0006"},
+		{"wide span", newValueAxis(0.5, 1e6), formatTick, "1 10 100 1000 10k 100k 1M"},
+		{"logarithmic steps", newAxis(1, 2000, true), formatStep, "1 10 100 1k"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var labels []string
+			last := -1.0
+			for _, tick := range c.axis.ticks(c.format) {
+				labels = append(labels, tick.Label)
+				if tick.At <= last || tick.At > 100 {
+					t.Errorf("tick at %g %% after %g %%", tick.At, last)
+				}
+				last = tick.At
+			}
+			if got := strings.Join(labels, " "); got != c.want {
+				t.Errorf("ticks %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestFormatFloat(t *testing.T) {
+	for x, want := range map[float64]string{0: "0", 1.2345678: "1.235", 0.00012345: "0.0001235", 1e-5: "1e-5", 1.23456e-7: "1.235e-7",
+		12345678: "1.235e7", 99.999: "100.00", -2.5: "-2.500", math.Inf(1): absent} {
+		if got := formatFloat(x, 4); got != want {
+			t.Errorf("%g is %q, want %q", x, got, want)
+		}
+	}
 }
