@@ -171,7 +171,7 @@ func (a axis) values() (list []float64) {
 	if a.high-a.low > 1.7 {
 		within = []float64{1}
 	}
-	stride := max(1, math.Ceil((a.high-a.low)/6))
+	stride := max(1, math.Ceil((a.high-a.low)/8))
 	for decade := math.Floor(a.low); decade <= a.high; decade += stride {
 		for _, w := range within {
 			v := w * math.Pow(10, decade)

@@ -54,7 +54,7 @@ func (r Report) trainingFigures() (tiles []Tile) {
 	speed := median(train, func(r Record) float64 { return float64(r.TokensPerSecond) })
 	if speed > 0 {
 		note := "median"
-		if share := median(train, peakShare); share > 0 {
+		if share := median(train, peakShare); share > 0 && finite(100*share) {
 			note = fmt.Sprintf("median, %.0f %% of the machine's peak", 100*share)
 		}
 		tiles = append(tiles, Tile{"Tokens a second", formatRate(speed), note})

@@ -135,8 +135,8 @@ func TestReportOfOddRuns(t *testing.T) {
 		{"constant", Report{Log: []Record{odd(5, -3), odd(9, -3)}}, "<path"},
 		{"largest numbers", Report{Log: []Record{odd(1, -math.MaxFloat64), odd(math.MaxInt64, math.MaxFloat64)}}, "<path"},
 		{"smallest numbers", Report{Log: []Record{odd(1, math.SmallestNonzeroFloat64), odd(2, 1)}}, "<path"},
-		{"many classes", Report{Classification: &manyResult}, "<td>class 39</td><td>class 0</td>"},
-		{"one class", Report{Classification: &oneResult}, "1 of 1 documents of class 0"},
+		{"many classes", Report{Classification: &manyResult}, "<td>class 3</td><td>class 4</td>"},
+		{"one class", Report{Classification: &oneResult}, "40 of 40 documents of class 0"},
 		{"no documents", Report{Classification: &none}, "0 of 0 documents"},
 		{"several labels", Report{MultiLabel: &labelsResult, Log: []Record{odd(1, 1)}}, "Hamming loss"},
 		{"unknown score", Report{Comparison: []Contender{{Name: "a", Scores: []NamedScore{{"F1", math.NaN()}}}, {Name: "b"}}}, "–"},
@@ -203,7 +203,7 @@ func TestAxisTicks(t *testing.T) {
 }
 
 func TestFormatFloat(t *testing.T) {
-	for x, want := range map[float64]string{0: "0", 1.2345678: "1.235", 0.00012345: "0.0001235", 1e-5: "1e-5", 1.23456e-7: "1.235e-7",
+	for x, want := range map[float64]string{0: "0", 1.2345678: "1.235", 0.00012346: "0.0001235", 1e-5: "1e-5", 1.23456e-7: "1.235e-7",
 		12345678: "1.235e7", 99.999: "100.00", -2.5: "-2.500", math.Inf(1): absent} {
 		if got := formatFloat(x, 4); got != want {
 			t.Errorf("%g is %q, want %q", x, got, want)
