@@ -115,11 +115,8 @@ func candidates(dir string) ([]candidate, error) {
 			found = append(found, candidate{step, replaced, filepath.Join(dir, entry.Name())})
 		}
 	}
-	slices.SortFunc(found, func(a, b candidate) int {
-		if a.step == b.step && a.replaced != b.replaced {
-			return map[bool]int{false: -1, true: 1}[a.replaced]
-		}
-		return cmp.Compare(b.step, a.step)
+	slices.SortFunc(found, func(a, b candidate) int { // of one step, the one under its own name first
+		return cmp.Or(cmp.Compare(b.step, a.step), cmp.Compare(b.path, a.path))
 	})
 	return found, nil
 }

@@ -30,10 +30,10 @@ type Snapshot struct {
 	Weights   []Source     // exactly those of Config.Params, in any order; becomes model.safetensors
 	Optimizer []Source     // becomes optimizer.safetensors; empty for none
 	State     []byte       // becomes state.json, and must be JSON; nil for none
-	Files     map[string][]byte
-	// Files are further files by name, such as tokenizer.json; one called generation_config.json replaces atoll's own.
+	Best      bool         // whether `best` points to this checkpoint from now on
 
-	Best bool // whether best points to this checkpoint from now on
+	// Files are further files by name, such as tokenizer.json; one called generation_config.json replaces atoll's own.
+	Files map[string][]byte
 }
 
 // Save writes s as the directory step-NNNNNNNN under dir, the checkpoints folder of a run, which it makes if need be, and
