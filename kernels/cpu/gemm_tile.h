@@ -23,6 +23,7 @@ enum { MR = 4 };
 // c [MR,NR] = (add ? c : 0) + the sum over k of a [k,MR] times b [k,NR].
 static void tile_f32(int64_t kc, const float *restrict a, const float *restrict b, float *restrict c, int add) {
 	vf low[MR], high[MR];
+#pragma GCC unroll 16
 	for (int i = 0; i < MR; i++) low[i] = high[i] = vzero();
 	for (int64_t k = 0; k < kc; k++, a += MR, b += NR) {
 		vf b0 = vload(b), b1 = vload(b + VL);
@@ -33,9 +34,11 @@ static void tile_f32(int64_t kc, const float *restrict a, const float *restrict 
 			high[i] = vfma(ai, b1, high[i]);
 		}
 	}
-	for (int i = 0; i < MR; i++, c += NR) {
-		vstore(c, add ? vload(c) + low[i] : low[i]);
-		vstore(c + VL, add ? vload(c + VL) + high[i] : high[i]);
+#pragma GCC unroll 16
+	for (int i = 0; i < MR; i++) {
+		float *row = c + i * NR;
+		vstore(row, add ? vload(row) + low[i] : low[i]);
+		vstore(row + VL, add ? vload(row + VL) + high[i] : high[i]);
 	}
 }
 
@@ -43,6 +46,7 @@ static void tile_f32(int64_t kc, const float *restrict a, const float *restrict 
 // The same on pairs of bf16: a [k,MR] and b [k,NR] hold two values of k in each 32-bit word.
 static void tile_bf16(int64_t kc, const float *restrict a, const float *restrict b, float *restrict c, int add) {
 	__m512 low[MR], high[MR];
+#pragma GCC unroll 16
 	for (int i = 0; i < MR; i++) low[i] = high[i] = _mm512_setzero_ps();
 	for (int64_t k = 0; k < kc; k++, a += MR, b += NR) {
 		__m512bh b0 = (__m512bh)vload(b), b1 = (__m512bh)vload(b + VL);
@@ -53,9 +57,11 @@ static void tile_bf16(int64_t kc, const float *restrict a, const float *restrict
 			high[i] = _mm512_dpbf16_ps(high[i], ai, b1);
 		}
 	}
-	for (int i = 0; i < MR; i++, c += NR) {
-		vstore(c, add ? vload(c) + (vf)low[i] : (vf)low[i]);
-		vstore(c + VL, add ? vload(c + VL) + (vf)high[i] : (vf)high[i]);
+#pragma GCC unroll 16
+	for (int i = 0; i < MR; i++) {
+		float *row = c + i * NR;
+		vstore(row, add ? vload(row) + (vf)low[i] : (vf)low[i]);
+		vstore(row + VL, add ? vload(row + VL) + (vf)high[i] : (vf)high[i]);
 	}
 }
 #endif
