@@ -71,10 +71,10 @@ func (f *deviceFlags) dtype(d *cpu.Device) (kernels.DType, error) {
 
 // progressLine shows progress on w: redrawn where it is a terminal, a line now and then elsewhere.
 func progressLine(w io.Writer) *metric.ProgressLine {
-	file, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) {
+	if !isTerminal(w) {
 		return metric.NewProgressLine(w, nil)
 	}
+	file := w.(*os.File)
 	return metric.NewProgressLine(w, func() int {
 		width, _, err := term.GetSize(int(file.Fd()))
 		if err != nil {
@@ -82,4 +82,9 @@ func progressLine(w io.Writer) *metric.ProgressLine {
 		}
 		return width
 	})
+}
+
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
 }

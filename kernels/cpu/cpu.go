@@ -125,3 +125,6 @@ func (d *Device) Close() error {
 	d.team = nil
 	return nil
 }
+
+// Compiler is the C compiler that built the kernels.
+func Compiler() string { return C.GoString(C.atoll_compiler()) }

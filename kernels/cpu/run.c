@@ -30,6 +30,14 @@ static int has_avx512bf16(void) {
 
 static int has_portable(void) { return 1; }
 
+const char *atoll_compiler(void) {
+#if defined(__clang__)
+	return "clang " __clang_version__;
+#else
+	return "gcc " __VERSION__;
+#endif
+}
+
 const atoll_variant *atoll_variant_at(int i, int *supported) {
 	static const struct {
 		const atoll_variant *variant;

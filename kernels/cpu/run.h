@@ -16,6 +16,9 @@ enum { ATOLL_ERROR_BYTES = 256 };
 // CPU and its operating system run it.
 const atoll_variant *atoll_variant_at(int i, int *supported);
 
+// atoll_compiler names the compiler of this file and its version.
+const char *atoll_compiler(void);
+
 // atoll_run replays n calls and is -1, or the index of the call that failed, with the reason in error.
 int64_t atoll_run(team *t, const atoll_variant *v, const atoll_bound *calls, int64_t n, char *error);
 
