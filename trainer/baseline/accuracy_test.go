@@ -112,7 +112,7 @@ func TestAccuracyOnSharedData(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			set := c.read(t)
 			training, test := set.split()
-			model, err := Fit(context.Background(), training.texts, training.labels, c.classes, Options{})
+			model, err := Fit(context.Background(), training.texts, training.labels, c.classes, Options{Tolerance: 1e-5})
 			if err != nil {
 				t.Fatal(err)
 			}

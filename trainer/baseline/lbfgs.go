@@ -17,7 +17,9 @@ type solution struct {
 }
 
 // solver minimises an objective with L-BFGS (Nocedal and Wright, Numerical
-// Optimization, algorithms 7.4 and 7.5), scaled by the curvature's diagonal.
+// Optimization, algorithms 7.4 and 7.5), scaled by the curvature's diagonal:
+// terms differ in it by orders of magnitude, and without the scaling the
+// headlines of THUCNews took 102 steps in place of 53.
 //
 // Logits are linear in the weights, so the logits along a search direction are
 // computed once and every trial of the line search costs only rows x k. gonum's
@@ -201,6 +203,7 @@ func dot(x, y []float64) float64 {
 }
 
 func axpy(a float64, x, y []float64) {
+	y = y[:len(x)]
 	for i, v := range x {
 		y[i] += a * v
 	}

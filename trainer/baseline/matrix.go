@@ -111,7 +111,8 @@ func (m *matrix) multiply(w []float64, k, threads int, out []float64) {
 			copy(z, bias)
 			for i := m.rowStart[r]; i < m.rowStart[r+1]; i++ {
 				x, c := float64(m.rowValue[i]), int(m.rowColumn[i])*k
-				for j, u := range w[c : c+k] {
+				row := w[c : c+k][:len(z)]
+				for j, u := range row {
 					z[j] += x * u
 				}
 			}
@@ -128,7 +129,8 @@ func (m *matrix) multiplyTransposed(residual []float64, k, threads int, out []fl
 			clear(g)
 			for i := m.columnStart[c]; i < m.columnStart[c+1]; i++ {
 				x, r := float64(m.columnValue[i]), int(m.columnRow[i])*k
-				for j, u := range residual[r : r+k] {
+				row := residual[r : r+k][:len(g)]
+				for j, u := range row {
 					g[j] += x * u
 				}
 			}
