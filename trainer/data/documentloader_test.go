@@ -45,6 +45,35 @@ func TestEveryDocumentOnce(t *testing.T) {
 	}
 }
 
+// TestDocumentOrder holds that seed and epoch change the order, and nothing else does.
+func TestDocumentOrder(t *testing.T) {
+	s := documentData(t, Classify, 203, 70)
+	order := func(seed uint64) (epochs [2][]int) {
+		l, err := NewDocumentLoader(s, LoaderOptions{B: 8, T: 48, Seed: seed})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		for e := range epochs {
+			for range l.Batches() {
+				b, err := l.Next()
+				if err != nil {
+					t.Fatal(err)
+				}
+				epochs[e] = append(epochs[e], b.Documents...)
+			}
+		}
+		return epochs
+	}
+	one, same, other := order(1), order(1), order(2)
+	if !slices.Equal(one[0], same[0]) || !slices.Equal(one[1], same[1]) {
+		t.Error("the same seed gave another order")
+	}
+	if slices.Equal(one[0], one[1]) || slices.Equal(one[0], other[0]) {
+		t.Error("seed or epoch does not change the order")
+	}
+}
+
 func checkDocumentBatch(t *testing.T, s *Split, l *DocumentLoader, b *DocumentBatch) {
 	t.Helper()
 	longest := 0

@@ -56,7 +56,7 @@ func TestEveryTokenOnce(t *testing.T) {
 					break
 				}
 				seen := make([]int, len(all))
-				counted := 0
+				counted, rows := 0, 0
 				for range l.Batches() {
 					b, err := l.Next()
 					if err != nil {
@@ -66,11 +66,15 @@ func TestEveryTokenOnce(t *testing.T) {
 						t.Fatalf("B %d T %d: batch of epoch %d, want %d", c.B, c.T, b.Epoch, epoch)
 					}
 					counted += countTargets(t, all, seen, b, c.T)
+					rows += b.Rows
 				}
 				for at, n := range seen {
 					if at == 0 && n != 0 || at > 0 && n != 1 {
 						t.Fatalf("B %d T %d: token %d was a target %d times", c.B, c.T, at, n)
 					}
+				}
+				if want := (len(all) - 1 + c.T - 1) / c.T; rows != want {
+					t.Errorf("B %d T %d: %d rows, want %d", c.B, c.T, rows, want)
 				}
 				if counted != len(all)-1 {
 					t.Errorf("B %d T %d: %d targets counted, want %d", c.B, c.T, counted, len(all)-1)

@@ -210,6 +210,19 @@ func TestPieces(t *testing.T) {
 	}
 }
 
+// TestPieceEnd has the places where GPT-2's pattern would see other words in two pieces than in the whole; | is the cut.
+func TestPieceEnd(t *testing.T) {
+	for _, text := range []string{
+		"first words of\n|next words", "first words of\n|it\n\nw", "the first words| x  y", "the first part| of\n z",
+		"many words| a\u3000\nb", "many words\n|ab\u3000 cd", "春眠不觉晓处处闻啼|鸟", "春眠不觉晓处处闻啼|\xe9\xb8", "aaaaaaa|a",
+	} {
+		whole := strings.Replace(text, "|", "", 1)
+		if got := pieceEnd([]byte(whole)); got != strings.Index(text, "|") {
+			t.Errorf("%q is cut as %q | %q", text, whole[:got], whole[got:])
+		}
+	}
+}
+
 func wantWordStart(t *testing.T, name, before, piece string) {
 	if before == "" || name == "han" {
 		return

@@ -109,7 +109,7 @@ func pieceEnd(b []byte) int {
 		return space
 	}
 	end := len(b) - 1
-	for end > len(b)-8 && end > 1 && (!utf8.RuneStart(b[end]) || b[end-1] == '\r') {
+	for end > len(b)-utf8.UTFMax && end > 1 && !utf8.RuneStart(b[end]) {
 		end--
 	}
 	return end
