@@ -88,7 +88,7 @@ func prepare(ctx context.Context, s streams, p *prepareFlags, args []string) err
 	im, err := data.Scan(ctx, p.Options)
 	if err == nil {
 		var tokenizer *bpe.Tokenizer
-		if tokenizer, err = openTokenizer(ctx, p.tokenizer, p.vocab, trainingTexts(ctx, im)); err == nil {
+		if tokenizer, err = openTokenizer(ctx, p.tokenizer, p.vocab, im.TrainingTexts(ctx)); err == nil {
 			var m *data.Manifest
 			if m, err = im.Write(ctx, tokenizer); err == nil {
 				line.close()
@@ -117,22 +117,6 @@ func openTokenizer(ctx context.Context, name string, vocabulary int, texts iter.
 		name = dir
 	}
 	return bpe.Load(name)
-}
-
-// trainingTexts iterates over the texts of the training split.
-func trainingTexts(ctx context.Context, im *data.Import) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		stop := fmt.Errorf("stop")
-		err := im.TrainingTexts(ctx, func(text []byte) error {
-			if !yield(string(text), nil) {
-				return stop
-			}
-			return nil
-		})
-		if err != nil && err != stop {
-			yield("", err)
-		}
-	}
 }
 
 func printManifest(s streams, p *prepareFlags, m *data.Manifest) error {
