@@ -79,7 +79,7 @@ fuzz: ## every fuzz target of every package, FUZZ_TIME (30s) each
 	test -s .fuzz-targets || { echo 'fuzz: no target found, want functions named Fuzz...'; exit 1; }; \
 	while read -r package target; do \
 		echo "fuzz $$package $$target"; \
-		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ_TIME) "$$package" || exit 1; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ_TIME) -fuzzminimizetime 20x "$$package" || exit 1; \
 	done < .fuzz-targets
 
 bench: build ## measure kernels, the training step and classification, with this machine's peaks beside them
