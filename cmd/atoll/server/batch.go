@@ -16,7 +16,7 @@ type item struct {
 type batch struct {
 	items  []item
 	tokens int
-	full   bool // there was a document that did not fit
+	full   bool // no further document fits
 }
 
 // classifyBatch hands the predictions of b's documents to their requests. When the classifier fails, each request is

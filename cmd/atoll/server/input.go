@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net"
@@ -112,10 +113,10 @@ func badJSON(body []byte, err error) *failure {
 	switch {
 	case len(bytes.TrimSpace(body)) == 0:
 		return fail(http.StatusBadRequest, "bad_json", `the body is empty, want {"input": "text"} or {"input": ["text", ...]}`)
-	case errors.As(err, &syntax) && int(syntax.Offset) < len(body) || errors.As(err, &syntax) && !strings.Contains(syntax.Error(), "unexpected end"):
-		return fail(http.StatusBadRequest, "bad_json", "the body is not JSON at byte %d (from 0): %v: correct it there", syntax.Offset-1, syntax)
-	case errors.As(err, &syntax):
+	case errors.As(err, &syntax) && syntax.Error() == "unexpected end of JSON input":
 		return fail(http.StatusBadRequest, "bad_json", "the body is not JSON: it ends at byte %d, inside a value: send it whole", len(body))
+	case errors.As(err, &syntax):
+		return fail(http.StatusBadRequest, "bad_json", "the body is not JSON at byte %d (from 0): %v: correct it there", syntax.Offset-1, syntax)
 	case errors.As(err, &kind):
 		return fail(http.StatusBadRequest, "bad_json", `the body is a JSON %s, want an object: {"input": "text"} or {"input": ["text", ...]}`, kind.Value)
 	}
@@ -137,7 +138,7 @@ func parseTexts(input json.RawMessage, most int) ([]string, error) {
 		}
 		var element json.RawMessage
 		_ = decoder.Decode(&element)
-		text, err := parseText(element, "a text")
+		text, err := parseText(element, fmt.Sprintf("text %d (from 0)", len(texts)))
 		if err != nil {
 			return nil, err
 		}

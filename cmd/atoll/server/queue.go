@@ -152,7 +152,7 @@ func (q *queue) await(ctx context.Context, b *batch) {
 func (q *queue) fill(b *batch) {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
-	for len(q.waiting) > 0 {
+	for len(q.waiting) > 0 && !b.full {
 		r := q.waiting[0]
 		n := len(r.documents[r.taken])
 		if len(b.items) > 0 && b.tokens+n > q.limits.BatchTokens {
@@ -161,6 +161,7 @@ func (q *queue) fill(b *batch) {
 		}
 		b.items = append(b.items, item{r, r.taken})
 		b.tokens += n
+		b.full = b.tokens >= q.limits.BatchTokens
 		r.taken++
 		q.texts--
 		q.waiting = q.waiting[1:]

@@ -76,7 +76,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, load func(ctx contex
 
 	m, err := load(ctx)
 	if err == nil && len(m.Labels) == 0 {
-		err = fmt.Errorf("%s has no labels, want a classifier: fine-tune it first (atoll finetune --from)", m.Name)
+		err = fmt.Errorf("%s is a language model without labels, want a classifier: fine-tune it first (atoll finetune --from)", m.Name)
 	}
 	if err != nil {
 		if ctx.Err() != nil {

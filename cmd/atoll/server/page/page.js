@@ -124,6 +124,12 @@ function refuse(message) {
   part("error").hidden = false;
 }
 
+// busy marks that an answer is awaited. The button stays enabled, or it would lose the keyboard's focus.
+function busy(is) {
+  part("form").setAttribute("aria-busy", String(is));
+  part("send").textContent = is ? "Classifying\u2026" : "Classify";
+}
+
 async function classify() {
   const text = part("text").value;
   if (text.trim() === "") {
@@ -133,7 +139,7 @@ async function classify() {
   }
   const mine = ++turn;
   const began = performance.now();
-  part("send").disabled = true;
+  busy(true);
   try {
     const answer = await ask("/v1/classify", {
       method: "POST",
@@ -147,7 +153,7 @@ async function classify() {
   } catch (error) {
     if (mine === turn) refuse(error.message);
   } finally {
-    if (mine === turn) part("send").disabled = false;
+    if (mine === turn) busy(false);
   }
 }
 
@@ -158,14 +164,14 @@ part("form").addEventListener("submit", (event) => {
 part("text").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
     event.preventDefault();
-    if (!part("send").disabled) classify();
+    classify();
   }
 });
 part("clear").addEventListener("click", () => {
   turn++;
   part("text").value = "";
   part("answer").hidden = part("error").hidden = true;
-  part("send").disabled = false;
+  busy(false);
   part("text").focus();
 });
 part("command").textContent = `curl ${location.origin}/v1/classify -H 'Content-Type: application/json' \\\n  -d '{"input": ["a text", "another text"]}'`;
