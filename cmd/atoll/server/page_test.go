@@ -18,7 +18,7 @@ func TestPageIsSelfContained(t *testing.T) {
 	}
 	policy := got.header.Get("Content-Security-Policy")
 	for _, tag := range []string{"style", "script"} {
-		inline := regexp.MustCompile(`(?s)<` + tag + `>(.*?)</` + tag + `>`).FindAllStringSubmatch(got.body, -1)
+		inline := regexp.MustCompile(`(?s)<`+tag+`>(.*?)</`+tag+`>`).FindAllStringSubmatch(got.body, -1)
 		if len(inline) != 1 || len(inline[0][1]) < 100 {
 			t.Fatalf("%d inline %ss, want 1 with content", len(inline), tag)
 		}
