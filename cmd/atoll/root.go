@@ -60,7 +60,7 @@ func newRoot(s streams) *cobra.Command {
 
 func commands(s streams) []*cobra.Command {
 	return []*cobra.Command{
-		newPrepare(s), newPretrain(s), newFinetune(s), newVerify(s), newVersion(s),
+		newPrepare(s), newPretrain(s), newFinetune(s), newEvaluate(s), newDemo(s), newVerify(s), newVersion(s),
 	}
 }
 
