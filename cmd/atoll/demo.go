@@ -69,8 +69,10 @@ type demoStep struct {
 	Result  json.RawMessage `json:"result"`
 }
 
-func newDemo(s streams) *cobra.Command {
-	d := &demo{streams: s, settings: shownDemo()}
+func newDemo(s streams) *cobra.Command { return demoCommand(s, shownDemo()) }
+
+func demoCommand(s streams, settings demoSettings) *cobra.Command {
+	d := &demo{streams: s, settings: settings}
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "See the whole path on built-in data: prepare, pretrain, fine-tune, evaluate, classify",
