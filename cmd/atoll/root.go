@@ -60,7 +60,8 @@ func newRoot(s streams) *cobra.Command {
 
 func commands(s streams) []*cobra.Command {
 	return []*cobra.Command{
-		newPrepare(s), newPretrain(s), newFinetune(s), newVerify(s), newVersion(s),
+		newPrepare(s), newPretrain(s), newFinetune(s), newClassify(s), newGenerate(s), newTokenize(s), newExport(s),
+		newVerify(s), newVersion(s),
 	}
 }
 
