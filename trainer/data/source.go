@@ -77,6 +77,7 @@ func (s *stream) decompress() (io.Reader, error) {
 	}
 	for _, suffix := range []string{".gz", ".zst", ".zstd"} {
 		if strings.HasSuffix(strings.ToLower(s.path), suffix) {
+			head, _ = s.raw.Peek(4)
 			return nil, fmt.Errorf("%s: begins with bytes % x, not with those of a %s file: rename it or compress it anew",
 				s.path, head, suffix)
 		}
