@@ -161,6 +161,10 @@ func TestInterruptedEvaluationIsMadeUpFor(t *testing.T) {
 			t.Errorf("interrupted at step %s: %+v, at once %+v", step, got, want)
 		}
 		a, b := l.records("stopped-"+step, "valid"), l.records("whole", "valid")
+		l.result(Pretrain(t.Context(), s, l.env)) // all is done: nothing may be added
+		if again := l.records("stopped-"+step, "valid"); len(again) != len(a) {
+			t.Errorf("resuming a run that is done made %d evaluations of %d", len(again), len(a))
+		}
 		if len(a) != len(b) || a[0].Loss != b[0].Loss || a[0].Step != b[0].Step || a[len(a)-1].Loss != b[len(b)-1].Loss {
 			t.Errorf("interrupted at step %s: evaluations %+v, at once %+v", step, a, b)
 		}
