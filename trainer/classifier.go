@@ -203,7 +203,7 @@ func (c *classifier) evaluate(ctx context.Context) (evaluation, error) {
 	if err != nil {
 		return evaluation{}, err
 	}
-	scored, err := Classify(ctx, c.scorer, split, c.run.Sequence)
+	scored, err := Classify(ctx, c.scorer, split, c.run.Sequence, nil)
 	if err != nil {
 		return evaluation{}, err
 	}

@@ -122,7 +122,11 @@ func (r *run) evaluate(ctx context.Context) (best bool, err error) {
 	if r.Patience > 0 && r.state.Stale >= r.Patience {
 		r.stopped = fmt.Sprintf("%s has not improved for %d evaluations", r.task.scoreName(), r.state.Stale)
 	}
-	return best, r.sample(ctx)
+	if err := r.sample(ctx); err != nil {
+		return best, err
+	}
+	r.watch()
+	return best, nil
 }
 
 // describe is an evaluation as a line for people.

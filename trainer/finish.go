@@ -1,15 +1,16 @@
 package trainer
 
 import (
+	"context"
 	"math"
 
 	"atoll/model/checkpoint"
 )
 
 // finish writes the report and says how the run ended.
-func (r *run) finish() (*Result, error) {
+func (r *run) finish(ctx context.Context) (*Result, error) {
 	result := &Result{Step: r.state.Step, Tokens: r.state.Tokens, Seconds: r.seconds(), TrainLoss: math.NaN(), BestStep: r.state.BestStep,
-		BestScore: r.state.BestScore, ScoreName: r.task.scoreName(), Report: r.path("report.html"),
+		BestScore: r.state.BestScore, ScoreName: r.task.scoreName(), Report: r.path(reportFile),
 		Interrupted: r.stopped == interrupted, Stopped: r.stopped}
 	if _, language := r.task.(*language); language {
 		result.BestScore = -result.BestScore // stored below zero, so that more is better
@@ -23,5 +24,5 @@ func (r *run) finish() (*Result, error) {
 	if result.Checkpoint, _, err = checkpoint.Resolve(r.Out, checkpoint.Newest); err != nil {
 		return nil, err
 	}
-	return result, nil
+	return result, r.completeReport(ctx)
 }

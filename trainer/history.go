@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"atoll/trainer/metric"
 )
@@ -32,6 +33,9 @@ type history struct {
 		seconds float64
 	}
 	steps int
+
+	reported  time.Time     // when the last report was written
+	reporting time.Duration // how long that took
 }
 
 // rate notes how far the run is, for the speed over the last steps.

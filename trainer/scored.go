@@ -24,8 +24,9 @@ const threshold = 0.5
 // scoreChunk is how many documents are held as tokens at one time.
 const scoreChunk = 4096
 
-// Classify scores every document of a labelled split, of which at most sequence tokens are read.
-func Classify(ctx context.Context, m *predict.Model, split *data.Split, sequence int) (*Scored, error) {
+// Classify scores every document of a labelled split, of which at most sequence tokens are read. classOf gives the model's
+// class for each class of the split, so that scores come in the split's order; nil where the orders are the same.
+func Classify(ctx context.Context, m *predict.Model, split *data.Split, sequence int, classOf []int) (*Scored, error) {
 	s := &Scored{}
 	for first := 0; first < split.Documents(); first += scoreChunk {
 		var documents [][]int32
@@ -44,9 +45,24 @@ func Classify(ctx context.Context, m *predict.Model, split *data.Split, sequence
 		if err != nil {
 			return nil, err
 		}
-		s.Predictions = append(s.Predictions, predictions...)
+		for _, p := range predictions {
+			p.Scores, p.Logits = reorder(p.Scores, classOf), reorder(p.Logits, classOf)
+			s.Predictions = append(s.Predictions, p)
+		}
 	}
 	return s, s.count(m.Config, split, func(i int) []float32 { return s.Predictions[i].Scores })
+}
+
+// reorder gives the values by the split's classes.
+func reorder(values []float32, classOf []int) []float32 {
+	if classOf == nil {
+		return values
+	}
+	ordered := make([]float32, len(classOf))
+	for k, at := range classOf {
+		ordered[k] = values[at]
+	}
+	return ordered
 }
 
 // count fills the scores from probabilities by document.

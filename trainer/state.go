@@ -97,7 +97,7 @@ func (r *run) removeRun() error {
 	}
 	for _, e := range entries {
 		switch name := e.Name(); {
-		case name == "settings.yaml", name == "metrics.jsonl", name == "report.html", name == samplesFile, name == checkpointsFolder,
+		case name == "settings.yaml", name == "metrics.jsonl", name == reportFile, name == samplesFile, name == checkpointsFolder,
 			len(name) > 18 && name[:18] == "events.out.tfevent":
 			if err := os.RemoveAll(r.path(name)); err != nil {
 				return err

@@ -75,5 +75,5 @@ func train(ctx context.Context, s Settings, env Env, open func(*run) error) (res
 	if err := r.loop(ctx); err != nil {
 		return nil, fmt.Errorf("step %d: %w", r.state.Step+1, err)
 	}
-	return r.finish()
+	return r.finish(ctx)
 }

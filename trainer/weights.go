@@ -12,6 +12,7 @@ import (
 	"atoll/model"
 	"atoll/model/bpe"
 	"atoll/model/checkpoint"
+	"atoll/trainer/data"
 )
 
 // updateList is the optimizer over what the store trains.
@@ -61,27 +62,28 @@ func (r *run) openWeights() (*checkpoint.Checkpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.sameTokenizer(c); err != nil {
+	if err := sameTokenizer(r.dataset, r.tokenizer, c); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
 }
 
-func (r *run) sameTokenizer(c *checkpoint.Checkpoint) error {
-	if n := r.dataset.Manifest.Tokenizer.VocabularySize; n > c.Config.Vocab {
-		return fmt.Errorf("vocabulary mismatch: the data in %s has %d tokens, the model in %s %d: prepare the data with --tokenizer %s", r.Data, n, c.Dir, c.Config.Vocab, c.Dir)
+// sameTokenizer refuses a model whose tokenizer is not the one that a data directory was prepared with.
+func sameTokenizer(d *data.Dataset, ours *bpe.Tokenizer, c *checkpoint.Checkpoint) error {
+	if n := d.Manifest.Tokenizer.VocabularySize; n > c.Config.Vocab {
+		return fmt.Errorf("vocabulary mismatch: the data in %s has %d tokens, the model in %s %d: prepare the data with --tokenizer %s", d.Dir(), n, c.Dir, c.Config.Vocab, c.Dir)
 	}
 	theirs, err := bpe.Load(c.Dir)
 	if err != nil {
 		return fmt.Errorf("tokenizer of %s: %w", c.Dir, err)
 	}
 	a, errA := theirs.MarshalJSON()
-	b, errB := r.tokenizer.MarshalJSON()
+	b, errB := ours.MarshalJSON()
 	if err := errors.Join(errA, errB); err != nil {
 		return err
 	}
 	if !bytes.Equal(a, b) {
-		return fmt.Errorf("tokenizer mismatch: the data in %s was not prepared with the tokenizer of %s: prepare it with --tokenizer %s", r.Data, c.Dir, c.Dir)
+		return fmt.Errorf("tokenizer mismatch: the data in %s was not prepared with the tokenizer of %s: prepare it with --tokenizer %s", d.Dir(), c.Dir, c.Dir)
 	}
 	return nil
 }

@@ -61,7 +61,8 @@ func newRoot(s streams) *cobra.Command {
 
 func commands(s streams) []*cobra.Command {
 	return []*cobra.Command{
-		newPrepare(s), newPretrain(s), newFinetune(s), newVerify(s), newVersion(s),
+		newDemo(s), newPrepare(s), newPretrain(s), newFinetune(s), newEvaluate(s), newClassify(s), newGenerate(s), newServe(s),
+		newTokenize(s), newExport(s), newVerify(s), newVersion(s),
 	}
 }
 

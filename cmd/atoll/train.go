@@ -70,7 +70,7 @@ func train(c *cobra.Command, st streams, s *trainer.Settings, d *deviceFlags, as
 	line := progressLine(st.err)
 	defer line.Close()
 	line.Print(device.Describe() + ", " + precision.String())
-	result, err := start(c.Context(), *s, trainer.Env{Device: device, Precision: precision, Progress: line})
+	result, err := start(c.Context(), *s, trainer.Env{Device: device, Precision: precision, Peak: device.Peak(precision), Progress: line})
 	line.Close()
 	if err != nil {
 		return err

@@ -24,12 +24,6 @@ typedef struct {
 	int64_t row_stride, step_stride;
 } operand;
 
-inl vf vspread(const float *p) { // without the addition of vset
-	uint32_t bits;
-	memcpy(&bits, p, sizeof bits);
-	return (vf)vset_u(bits);
-}
-
 inl void tile_rows(float *out, int64_t out_stride, operand a, const float *b, int64_t b_stride, int64_t steps, int add_to,
 	int rows) {
 	vf sum[BLOCK][2];
@@ -39,7 +33,7 @@ inl void tile_rows(float *out, int64_t out_stride, operand a, const float *b, in
 		vf left = vload(b + s * b_stride), right = vload(b + s * b_stride + VL);
 		const float *column = a.start + s * a.step_stride;
 		for (int r = 0; r < rows; r++) {
-			vf x = vspread(column + r * a.row_stride);
+			vf x = vset(column[r * a.row_stride]);
 			sum[r][0] = vfma(x, left, sum[r][0]);
 			sum[r][1] = vfma(x, right, sum[r][1]);
 		}
@@ -111,11 +105,19 @@ typedef struct {
 	uint32_t dtype;
 } head_slice;
 
+enum { AHEAD = 8 }; // rows between reading and prefetching
+
 inl void read_rows_as(float *to, int64_t width, head_slice h, int64_t from, int64_t n, int64_t D, float scale, uint32_t dtype) {
 	vf s = vset(scale);
-	for (int64_t r = 0; r < n; r++, to += width)
-		for (int64_t at = h.at + (from + r) * h.stride, i = 0; i < width; i += VL)
+	int64_t size = dtype == DT_F32 ? 4 : 2, lines = pieces(D * size, 64);
+	for (int64_t r = 0; r < n; r++, to += width) {
+		int64_t at = h.at + (from + r) * h.stride;
+		// Rows lie pages apart, where the processor does not prefetch by itself.
+		const char *ahead = (const char *)h.start + (at + smaller(AHEAD, n - 1 - r) * h.stride) * size;
+		for (int64_t line = 0; line < lines; line++) __builtin_prefetch(ahead + line * 64);
+		for (int64_t i = 0; i < width; i += VL)
 			vstore_to(to, i, i < D ? vload_act_to(h.start, at + i, at + D, dtype) * s : vzero(), width);
+	}
 }
 
 // read_rows writes rows from..from+n-1 times scale as fp32, each padded with zeros from D to width.

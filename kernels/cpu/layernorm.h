@@ -112,7 +112,7 @@ inl void layernorm_backward_rows(const layernorm_gradient *k, int64_t piece, uin
 			int64_t at = row.at + i, stop = row.at + C;
 			vf xhat = (vload_act_to(row.x, at, stop, dtype) - m) * r;
 			vf d = vload_act_to(row.dy, at, stop, dtype) * vload_to(row.g, i, C);
-			vf dx = r * (d - a - xhat * b);
+			vf dx = r * vfma(-xhat, b, d - a);
 			if (arg[8]) dx += vload_act_to(arg[8], at, stop, dtype);
 			vstore_act_to(arg[0], at, dx, stop, dtype);
 		}

@@ -36,6 +36,9 @@ typedef int atoll_kernel_fn(team *t, const atoll_call *c, void *const *arg, char
 // same sources.
 typedef struct {
 	const char *name;
+	// peak does steps rounds of register arithmetic as the products of that precision do it, on two numbers at sink, and
+	// gives how many floating-point operations those were (atoll_peak).
+	double (*peak)(uint32_t precision, int64_t steps, volatile float *sink);
 	atoll_kernel_fn *kernels[K_COUNT];
 } atoll_variant;
 

@@ -1,0 +1,47 @@
+// The arithmetic peak of an instruction set: as many independent multiply-adds as the tile of a product has, on registers.
+#ifndef ATOLL_PEAK_H
+#define ATOLL_PEAK_H
+
+#include "gemm_tile.h"
+
+// peak_f32 does steps rounds and gives how many floating-point operations those were.
+static double peak_f32(int64_t steps, volatile float *sink) {
+	vf sum[2 * MR], x = vset(sink[0]), y = vset(sink[1]);
+#pragma GCC unroll 32
+	for (int i = 0; i < 2 * MR; i++) sum[i] = vset((float)i);
+	for (int64_t s = 0; s < steps; s++) {
+#pragma GCC unroll 32
+		for (int i = 0; i < 2 * MR; i++) sum[i] = vfma(sum[i], x, y);
+	}
+#pragma GCC unroll 32
+	for (int i = 1; i < 2 * MR; i++) sum[0] += sum[i];
+	sink[2] = vsum(sum[0]); // so that the compiler keeps the loop
+	return (double)steps * 2 * MR * VL * 2;
+}
+
+#ifdef NATIVE_BF16
+static double peak_bf16(int64_t steps, volatile float *sink) {
+	__m512 sum[2 * MR];
+	__m512bh x = (__m512bh)vset(sink[0]);
+#pragma GCC unroll 32
+	for (int i = 0; i < 2 * MR; i++) sum[i] = (__m512)vset((float)i);
+	for (int64_t s = 0; s < steps; s++) {
+#pragma GCC unroll 32
+		for (int i = 0; i < 2 * MR; i++) sum[i] = _mm512_dpbf16_ps(sum[i], x, x);
+	}
+#pragma GCC unroll 32
+	for (int i = 1; i < 2 * MR; i++) sum[0] += sum[i];
+	sink[2] = vsum((vf)sum[0]);
+	return (double)steps * 2 * MR * VL * 4;
+}
+#endif
+
+static double peak(uint32_t precision, int64_t steps, volatile float *sink) {
+#ifdef NATIVE_BF16
+	if (precision == DT_BF16) return peak_bf16(steps, sink);
+#endif
+	(void)precision;
+	return peak_f32(steps, sink);
+}
+
+#endif
