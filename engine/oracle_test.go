@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"slices"
 	"testing"
 
 	"gorgonia.org/gorgonia"
@@ -83,4 +84,30 @@ func onGorgonia(t *testing.T, f fixture) (float32, map[string][]float32) {
 		grads[name] = values[i].Data().([]float32)
 	}
 	return loss.Data().(float32), grads
+}
+
+// TestAnyParameterCanBeTrainedAlone: its gradient is the one that it has among all, bit for bit.
+func TestAnyParameterCanBeTrainedAlone(t *testing.T) {
+	d := newCPU(t, cpu.Options{Threads: 1})
+	for _, kind := range kinds {
+		f := newFixture(kind, 0.2)
+		s := newStore(t, d, f.config)
+		p := f.compile(t, s, engine.Options{})
+		f.feed(p, s)
+		run(t, p)
+		want := gradients(t, s, f.config)
+		for _, name := range names(f.config) {
+			alone := f
+			alone.spec.Train = []string{name}
+			p := alone.compile(t, s, engine.Options{})
+			alone.feed(p, s)
+			if err := s.Write(engine.Grads, name, make([]float32, len(want[name]))); err != nil {
+				t.Fatal(err)
+			}
+			run(t, p)
+			if got := gradients(t, s, f.config)[name]; !slices.Equal(got, want[name]) {
+				t.Errorf("%s: the gradient of %s alone is %v, among all %v", kind, name, got[:3], want[name][:3])
+			}
+		}
+	}
 }

@@ -29,13 +29,12 @@ type classifier struct {
 // scoreParam is the classification head's weight.
 const scoreParam = "score.weight"
 
-func openClassifier(r *run) error {
+func openClassifier(r *run) (err error) {
 	manifest := r.dataset.Manifest
 	if manifest.Task == data.LanguageModel {
 		return fmt.Errorf("%s has no labels (task lm): fine-tuning wants data prepared with --task classify or multilabel and --label COLUMN", r.Data)
 	}
 	var weights *checkpoint.Checkpoint
-	var err error
 	if r.From != "" {
 		if weights, err = r.openWeights(); err != nil {
 			return err

@@ -58,8 +58,7 @@ func (r *run) add(record metric.Record) error {
 
 // evaluateAndSave does what is due after a step: the last step evaluates and saves whatever the intervals say.
 func (r *run) evaluateAndSave(ctx context.Context) error {
-	last := r.done()
-	evaluate := last || r.evaluationDue()
+	evaluate := r.done() || r.evaluationDue()
 	if !evaluate && (r.SaveEvery == 0 || r.state.Step%r.SaveEvery != 0) {
 		return nil
 	}
@@ -74,7 +73,7 @@ func (r *run) evaluateAndSave(ctx context.Context) error {
 			return r.save(best)
 		}
 	}
-	if r.SaveEvery > 0 && !last && !best && r.state.Step%r.SaveEvery != 0 {
+	if r.SaveEvery > 0 && !r.done() && !best && r.state.Step%r.SaveEvery != 0 {
 		return nil
 	}
 	return r.save(best)
@@ -113,6 +112,7 @@ func (r *run) evaluate(ctx context.Context) (best bool, err error) {
 		return false, err
 	}
 	r.env.Progress.Print(describe(e.record))
+	r.state.Evaluated = r.state.Step
 	r.state.Stale++
 	if r.state.BestStep == 0 || e.score > r.state.BestScore {
 		best = true

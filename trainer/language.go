@@ -21,9 +21,8 @@ type language struct {
 	eval   *engine.Program // forward only; nil until the first evaluation
 }
 
-func openLanguage(r *run) error {
+func openLanguage(r *run) (err error) {
 	var weights *checkpoint.Checkpoint
-	var err error
 	if r.From != "" {
 		if weights, err = r.openWeights(); err != nil {
 			return err

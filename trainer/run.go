@@ -145,6 +145,11 @@ func (r *run) program(sequence int) (*engine.Program, error) {
 // loop runs steps until they are done, time is up, the score has stopped rising, or ctx ends.
 func (r *run) loop(ctx context.Context) error {
 	r.began, r.before, r.firstStep = time.Now(), r.state.Seconds, r.state.Step
+	if r.state.Step > 0 && r.state.Evaluated != r.state.Step && (r.done() || r.evaluationDue()) {
+		if err := r.evaluateAndSave(ctx); err != nil { // it was interrupted in the last session
+			return err
+		}
+	}
 	for !r.done() {
 		if ctx.Err() != nil {
 			r.stopped = interrupted

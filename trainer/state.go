@@ -31,6 +31,7 @@ type state struct {
 	BestStep     int        `json:"best_step"`  // 0 before the first evaluation
 	BestScore    float64    `json:"best_score"` // more is better: a loss is stored below zero
 	Stale        int        `json:"stale"`      // evaluations since
+	Evaluated    int        `json:"evaluated"`  // step of the last evaluation
 	Seed         uint64     `json:"seed"`
 	MicroBatches int        `json:"micro_batches"` // a step
 }
@@ -107,7 +108,7 @@ func (r *run) removeRun() error {
 }
 
 // resume restores weights, moments, position and logs from the newest complete checkpoint.
-func (r *run) resume() error {
+func (r *run) resume() (err error) {
 	dir, warnings, err := checkpoint.Latest(r.Out)
 	if errors.Is(err, checkpoint.ErrNone) {
 		return r.restart()

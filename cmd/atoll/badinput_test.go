@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -269,7 +270,7 @@ func TestTrainRefusesDamagedModels(t *testing.T) {
 		}, []string{"config.json", "gpt7"}},
 		{"config that is none", func(dir string) error { return edit(dir, "config.json", func([]byte) []byte { return []byte("{") }) },
 			[]string{"config.json"}},
-		{"NaN weights", func(dir string) error { return plantNaN(dir, "transformer.ln_f.bias") }, []string{"transformer.ln_f.bias", "NaN"}},
+		{"NaN weights", func(dir string) error { return plant(dir, "transformer.ln_f.bias", float32(math.NaN())) }, []string{"transformer.ln_f.bias", "NaN"}},
 		{"no tokenizer", func(dir string) error { return os.Remove(filepath.Join(dir, "tokenizer.json")) }, []string{"tokenizer"}},
 	} {
 		dir := w.path("damaged")
@@ -334,10 +335,11 @@ func renameTensor(dir, from, to string) error {
 	})
 }
 
-func plantNaN(dir, tensor string) error {
+// plant sets the first value of a tensor.
+func plant(dir, tensor string, value float32) error {
 	return withHeader(dir, func(header map[string]any, data []byte) {
 		offset := int(header[tensor].(map[string]any)["data_offsets"].([]any)[0].(float64))
-		binary.LittleEndian.PutUint32(data[offset:], math.Float32bits(float32(math.NaN())))
+		binary.LittleEndian.PutUint32(data[offset:], math.Float32bits(value))
 	})
 }
 
@@ -366,5 +368,32 @@ func TestNonFiniteLossStops(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(out, "checkpoints", fmt.Sprintf("step-%08d", step))); err == nil {
 		t.Errorf("the step that failed left a checkpoint")
+	}
+}
+
+// TestHugeWeightsStopAtTheFirstStep: the loss overflows before anything was trained; nothing of the model is lost.
+func TestHugeWeightsStopAtTheFirstStep(t *testing.T) {
+	w := newWorkshop(t)
+	lm, _ := w.data()
+	run := w.path("run")
+	w.must(w.training("pretrain", lm, run, "--steps", "2")...)
+	dir := filepath.Join(run, "checkpoints", "step-00000002")
+	if err := os.Remove(filepath.Join(dir, "manifest.json")); err != nil { // it holds the checksum of what is planted into
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, "state.json")); err != nil {
+		t.Fatal(err)
+	}
+	if err := plant(dir, "transformer.ln_f.weight", math.MaxFloat32); err != nil {
+		t.Fatal(err)
+	}
+	before := w.snapshot(run)
+	o := w.run("pretrain", "--data", lm, "--from", dir, "--out", w.path("out"), "--steps", "2", "--seq", "24", "--batch", "4")
+	line := w.errorLine("huge weights", o.stderr)
+	if o.code != exitFailed || !strings.HasPrefix(line, "atoll: step 1: ") || !strings.Contains(line, "finite") || !strings.Contains(line, "corpus.csv:") {
+		t.Errorf("exit %d, %q; want 1 and an error of step 1 with its documents", o.code, line)
+	}
+	if after := w.snapshot(run); !maps.Equal(before, after) {
+		t.Error("the model that the run started from has changed")
 	}
 }

@@ -12,7 +12,8 @@ import (
 //
 //   - a kernel's arguments are the ones of its signature: present unless optional, of the class's element type, and as
 //     large as the dims say; its precision and the modes of its sums are ones that exist;
-//   - a temporary is written before it is read, and read after it is written (a value nobody reads is work for nothing);
+//   - a temporary is written before it is read, and an instruction writes something that is read or an end of the program,
+//     and no optional argument that nobody reads (that would be work for nothing);
 //   - parameters are written by the optimizer alone, inputs by no instruction, outputs by at least one, and a gradient that
 //     nothing reads by at least one;
 //   - no instruction writes one value through two arguments, or a value that it also reads, but for the pairs that its
@@ -29,14 +30,15 @@ func Verify(p Program) error {
 			all = append(all, fmt.Errorf("instruction %d: %s: %w", n, p.Line(n), err))
 		}
 	}
+	if len(all) == 0 { // else the arguments may not even be values
+		all = append(all, verifyUse(p, read)...)
+	}
 	for id, v := range p.Values {
 		switch {
 		case v.Kind == Output && !written[id]:
 			all = append(all, fmt.Errorf("output %s is never written", p.name(ID(id))))
 		case v.Kind == Grad && !written[id] && !read[id]:
 			all = append(all, fmt.Errorf("gradient %s is never written", p.name(ID(id))))
-		case v.Kind == Temp && written[id] && !read[id]:
-			all = append(all, fmt.Errorf("%s is written and never read: run the dead-code pass", p.name(ID(id))))
 		}
 	}
 	return errors.Join(all...)
@@ -71,22 +73,39 @@ func verifyInstr(p Program, i *Instr, written, read []bool) error {
 			read[id] = true
 		}
 	}
-	for at, arg := range sig.Args {
+	for at := range sig.Args {
 		if id := i.Args[at]; id != None && i.Writes(at) {
 			if err := verifyWrite(p, i, at); err != nil {
 				return err
 			}
 			written[id] = true
-			if arg.Access == kernels.Out && len(arg.Shape) > 0 && isScratch(i.Kernel, arg.Name) {
-				read[id] = true
-			}
 		}
 	}
 	return nil
 }
 
-// isScratch says that a kernel's output is room to work in, which nobody reads afterwards.
-func isScratch(k kernels.Kernel, arg string) bool { return k == kernels.HeadLoss && arg == "logits" }
+// verifyUse finds instructions, and optional results of others, that are work for nothing. A result that is not optional
+// may go unread where another is read: a norm's backward kernel gives dx also where only its parameters are trained.
+func verifyUse(p Program, read []bool) []error {
+	var all []error
+	for n := range p.Instrs {
+		i, useful := &p.Instrs[n], false
+		for at, arg := range kernels.SignatureOf(i.Kernel).Args {
+			id := i.Args[at]
+			if id == None || !i.Writes(at) {
+				continue
+			}
+			wanted := read[id] || p.Values[id].Kind != Temp
+			if useful = useful || wanted; arg.Optional && !wanted {
+				all = append(all, fmt.Errorf("instruction %d: %s: %s is written and never read: run the dead-code pass", n, p.Line(n), p.name(id)))
+			}
+		}
+		if !useful {
+			all = append(all, fmt.Errorf("instruction %d: %s: nothing that it writes is ever read: run the dead-code pass", n, p.Line(n)))
+		}
+	}
+	return all
+}
 
 func verifyArg(p Program, i *Instr, at int) error {
 	call := kernels.Call{Kernel: i.Kernel, Precision: i.Precision, Dims: i.Dims}

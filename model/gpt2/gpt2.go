@@ -66,8 +66,8 @@ func Build(c model.Config, spec Spec) (*op.Graph, error) {
 
 func newBuilder(c model.Config, spec Spec) *builder {
 	b := &builder{Graph: op.NewGraph(), config: c, spec: spec}
-	if err := c.Validate(); err != nil {
-		b.err = err
+	if b.err = c.Validate(); b.err == nil && (spec.Batch < 1 || spec.Sequence < 1) {
+		b.err = fmt.Errorf("batch is %d and sequence is %d, want at least 1 of each", spec.Batch, spec.Sequence)
 	}
 	for _, p := range c.Params() {
 		b.Param(p.Name, p.Shape...)

@@ -88,13 +88,7 @@ func (m *Model) nextBatch(documents [][]int32, order []int) (n, sequence int) {
 	for n < len(order) && n < rows && m.bucket(len(documents[order[n]])) == sequence {
 		n++
 	}
-	for rows > n { // halves of the full batch: few shapes to compile, never more than half a batch of empty rows
-		if rows/2 < n {
-			break
-		}
-		rows /= 2
-	}
-	return min(n, rows), sequence
+	return n, sequence
 }
 
 // bucket is the length to which a document of n tokens is padded: eight steps an octave, so that at most an eighth is
@@ -116,11 +110,9 @@ func (m *Model) compile(batch, sequence int) (*engine.Program, error) {
 }
 
 func (m *Model) classifyBatch(documents [][]int32, rows []int, sequence int, predictions []Prediction) error {
-	batch := len(rows)
-	for full := max(1, maxBatchTokens/sequence); full > 0; full /= 2 {
-		if full >= len(rows) {
-			batch = full
-		}
+	batch := max(1, maxBatchTokens/sequence)
+	for batch/2 >= len(rows) { // halves of the full batch: few shapes to compile, never more than half a batch of empty rows
+		batch /= 2
 	}
 	p, err := m.program(batch, sequence)
 	if err != nil {
@@ -138,15 +130,18 @@ func (m *Model) classifyBatch(documents [][]int32, rows []int, sequence int, pre
 	logits, k := p.Floats(gpt2.Logits), len(m.Config.Labels)
 	for b, at := range rows {
 		row := slices.Clone(logits[b*k : (b+1)*k])
-		for _, x := range row {
-			if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
-				return fmt.Errorf("%s gives document %d the logits %v, want finite numbers: its weights are damaged", m.Dir, at, row)
-			}
+		if !finite(row) {
+			return fmt.Errorf("%s gives document %d the logits %v, want finite numbers: its weights are damaged", m.Dir, at, row)
 		}
 		predictions[at] = Prediction{Logits: row, Scores: Scores(row, m.Config.Problem), Tokens: int(lengths[b]),
 			Truncated: len(documents[at]) > sequence}
 	}
 	return nil
+}
+
+// finite reports whether no value is a NaN or an infinity.
+func finite(values []float32) bool {
+	return !slices.ContainsFunc(values, func(x float32) bool { return math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) })
 }
 
 // Scores turns logits into probabilities: softmax for one label, a sigmoid each for several. Sums are in float64.

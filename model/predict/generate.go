@@ -67,24 +67,29 @@ func (m *Model) Generate(ctx context.Context, prompt string, s Sampling, emit fu
 	out := &stream{tokenizer: m.Tokenizer, emit: emit}
 	random := rand.New(rand.NewPCG(s.Seed, 0))
 	read := 0 // tokens that are in the caches
-	for made := 0; ; made++ {
+	made := 0
+	for ; made < s.MaxTokens && ctx.Err() == nil; made++ {
 		if len(tokens) > m.decoder.room { // start again from the later half
-			tokens, read = tokens[len(tokens)-m.decoder.room/2:], 0
+			tokens, read = tokens[len(tokens)-max(1, m.decoder.room/2):], 0
 		}
 		logits, err := m.read(tokens, read)
 		if err != nil {
 			return made, err
 		}
+		if !finite(logits) {
+			return made, fmt.Errorf("%s gives token %d logits that are no finite numbers: its weights are damaged", m.Dir, made)
+		}
 		read = len(tokens)
 		next := s.choose(logits[:m.Tokenizer.VocabSize()], random)
-		if next == m.Tokenizer.EndOfText() || made >= s.MaxTokens || ctx.Err() != nil {
-			return made, out.close()
+		if next == m.Tokenizer.EndOfText() {
+			break
 		}
 		if err := out.add(next); err != nil {
 			return made, err
 		}
 		tokens = append(tokens, next)
 	}
+	return made, out.close()
 }
 
 func (m *Model) prepareDecoder() error {
