@@ -30,8 +30,8 @@ type demoSettings struct {
 // shownDemo was chosen on the validation rows alone (docs/log.md): on two AVX2 cores it takes about two minutes.
 func shownDemo() demoSettings {
 	return demoSettings{
-		vocabulary: 1024,
-		pretrain:   strings.Fields("--model mini --epochs 6 --seq 128 --batch 8 --lr 1.5e-3 --beta2 0.99 --sample-tokens 40 --eval-batches 0 --eval-every 225"),
+		vocabulary: 4096,
+		pretrain:   strings.Fields("--model mini --epochs 6 --seq 96 --batch 8 --lr 1.5e-3 --beta2 0.99 --warmup 40 --eval-every 147 --sample-tokens 40"),
 		finetune:   strings.Fields("--epochs 4 --seq 256 --batch 16 --lr 5e-4 --warmup 40"),
 	}
 }
