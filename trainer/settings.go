@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"gopkg.in/yaml.v3"
 
@@ -109,8 +110,20 @@ func (s Settings) adamW() optim.AdamW {
 	return optim.AdamW{Beta1: float32(s.Beta1), Beta2: float32(s.Beta2), Epsilon: float32(s.Epsilon), Decay: float32(s.Decay), Clip: float32(s.Clip)}
 }
 
+// write leaves out what the command that resumes the run has no flag for: a classifier writes no samples.
 func (s Settings) write(path string) error {
-	text, err := yaml.Marshal(s)
+	var node yaml.Node
+	if err := node.Encode(s); err != nil {
+		return err
+	}
+	const each = 2 // a mapping's content is its keys and values in turn
+	for n := 0; s.Method != "" && n < len(node.Content); n += each {
+		if node.Content[n].Value == "sample-tokens" {
+			node.Content = slices.Delete(node.Content, n, n+each)
+			break
+		}
+	}
+	text, err := yaml.Marshal(&node)
 	if err != nil {
 		return err
 	}

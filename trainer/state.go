@@ -41,16 +41,22 @@ func (r *run) path(name string) string { return filepath.Join(r.Out, name) }
 
 // openRun makes the run directory, or goes on with the one that is there.
 func (r *run) openRun() error {
-	_, err := os.Stat(r.Out)
+	info, err := os.Stat(r.Out)
 	exists := err == nil
 	switch {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return err
+		return fmt.Errorf("run directory: %w: give another --out", err)
+	case exists && !info.IsDir():
+		return fmt.Errorf("%s is a file, want a folder for the run: give another --out", r.Out)
 	case exists && r.Resume:
 		return r.resume()
 	case exists && !r.Overwrite:
-		if entries, err := os.ReadDir(r.Out); err != nil || len(entries) > 0 {
-			return errors.Join(err, fmt.Errorf("%s exists: pass --resume to go on with it, --overwrite to start again, or another --out", r.Out))
+		entries, err := os.ReadDir(r.Out)
+		if err != nil {
+			return err
+		}
+		if len(entries) > 0 {
+			return fmt.Errorf("%s exists: pass --resume to go on with it, --overwrite to start again, or another --out", r.Out)
 		}
 	case exists:
 		if err := r.removeRun(); err != nil {
@@ -70,14 +76,23 @@ func (r *run) openRun() error {
 	return err
 }
 
-// removeRun deletes an earlier run, and only that: a folder that is not one stays.
-func (r *run) removeRun() error {
+// entries lists the run directory; a folder with other things in it than a run is an error.
+func (r *run) entries() ([]os.DirEntry, error) {
 	entries, err := os.ReadDir(r.Out)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if _, err := os.Stat(r.path("settings.yaml")); err != nil && len(entries) > 0 {
-		return fmt.Errorf("%s is not a run (it has no settings.yaml): --overwrite replaces runs only; give another --out", r.Out)
+		return nil, fmt.Errorf("%s is not a run (it has no settings.yaml): --resume and --overwrite work on runs only; give another --out", r.Out)
+	}
+	return entries, nil
+}
+
+// removeRun deletes an earlier run, and only that: a folder that is not one stays.
+func (r *run) removeRun() error {
+	entries, err := r.entries()
+	if err != nil {
+		return err
 	}
 	for _, e := range entries {
 		switch name := e.Name(); {
@@ -126,6 +141,9 @@ func (r *run) resume() error {
 
 // restart begins a run again that was ended before its first checkpoint.
 func (r *run) restart() error {
+	if _, err := r.entries(); err != nil {
+		return err
+	}
 	r.env.Progress.Print(fmt.Sprintf("%s has no checkpoint yet: starting at step 0", r.Out))
 	var err error
 	if r.log, err = metric.ResumeLog(r.path("metrics.jsonl"), 0); err != nil {

@@ -84,7 +84,8 @@ func progressLine(w io.Writer) *metric.ProgressLine {
 	})
 }
 
-func isTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
+// isTerminal tells whether one of the streams is a terminal.
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }

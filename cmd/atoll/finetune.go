@@ -14,6 +14,9 @@ func newFinetune(s streams) *cobra.Command {
 		Example: "  atoll finetune --data sms --from runs/sms-lm --out runs/sms --epochs 4 --lr 3e-4",
 		Args:    exactly(0, "flags only"),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := complete(c.Flags(), &settings); err != nil {
+				return err
+			}
 			if settings.From == "" && settings.Model == "" {
 				return usage("finetune: nothing to start from: give --from MODEL, or --model NAME for new weights")
 			}

@@ -14,6 +14,9 @@ func newPretrain(s streams) *cobra.Command {
 		Example: "  atoll pretrain --data shakespeare --out runs/shakespeare --model mini --steps 2000 --seq 64 --batch 12",
 		Args:    exactly(0, "flags only"),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := complete(c.Flags(), &settings); err != nil {
+				return err
+			}
 			return train(c, s, &settings, &device, asJSON, trainer.Pretrain)
 		},
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -60,7 +61,8 @@ func newRoot(s streams) *cobra.Command {
 
 func commands(s streams) []*cobra.Command {
 	return []*cobra.Command{
-		newPrepare(s), newPretrain(s), newFinetune(s), newEvaluate(s), newDemo(s), newVerify(s), newVersion(s),
+		newDemo(s), newPrepare(s), newPretrain(s), newFinetune(s), newEvaluate(s), newClassify(s), newGenerate(s), newServe(s),
+		newTokenize(s), newExport(s), newVerify(s), newVersion(s),
 	}
 }
 
@@ -88,7 +90,8 @@ func withConfig(c *cobra.Command) {
 	}
 }
 
-// applyConfig sets every flag that the file names and the command line did not.
+// applyConfig sets every flag that the file names and the command line did not. A length on the command line replaces the
+// file's, whichever of the flags that give one it is.
 func applyConfig(flags *pflag.FlagSet, path string) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -98,12 +101,13 @@ func applyConfig(flags *pflag.FlagSet, path string) error {
 	if err := yaml.Unmarshal(text, &settings); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
+	long := slices.ContainsFunc(lengths, flags.Changed)
 	for name, value := range settings {
 		flag := flags.Lookup(name)
 		if flag == nil || name == "config" {
 			return usage("%s: %q is not a flag of this command", path, name)
 		}
-		if flag.Changed {
+		if flag.Changed || long && slices.Contains(lengths, name) {
 			continue
 		}
 		if err := setFlag(flags, name, value); err != nil {

@@ -42,17 +42,22 @@ func trainFlags(f *pflag.FlagSet, s *trainer.Settings) {
 	f.BoolVar(&s.Overwrite, "overwrite", false, "replace the run in --out")
 }
 
-// train is what pretrain and finetune run: settings completed, the device opened, the result printed.
-func train(c *cobra.Command, st streams, s *trainer.Settings, d *deviceFlags, asJSON bool,
-	start func(context.Context, trainer.Settings, trainer.Env) (*trainer.Result, error)) error {
-	if s.Resume && !c.Flags().Changed("config") {
+// complete takes what the command line leaves open from the run that is resumed, and settles how long the run is.
+func complete(f *pflag.FlagSet, s *trainer.Settings) error {
+	if s.Resume && !f.Changed("config") {
 		if path := filepath.Join(s.Out, "settings.yaml"); fileExists(path) {
-			if err := applyConfig(c.Flags(), path); err != nil {
+			if err := applyConfig(f, path); err != nil {
 				return err
 			}
 		}
 	}
-	oneLength(c.Flags(), s)
+	oneLength(f, s)
+	return nil
+}
+
+// train is what pretrain and finetune run with complete settings: the device opened, the result printed.
+func train(c *cobra.Command, st streams, s *trainer.Settings, d *deviceFlags, asJSON bool,
+	start func(context.Context, trainer.Settings, trainer.Env) (*trainer.Result, error)) error {
 	if err := s.Validate(); err != nil {
 		return &usageError{err}
 	}
@@ -65,7 +70,7 @@ func train(c *cobra.Command, st streams, s *trainer.Settings, d *deviceFlags, as
 	line := progressLine(st.err)
 	defer line.Close()
 	line.Print(device.Describe() + ", " + precision.String())
-	result, err := start(c.Context(), *s, trainer.Env{Device: device, Precision: precision, Progress: line})
+	result, err := start(c.Context(), *s, trainer.Env{Device: device, Precision: precision, Peak: device.Peak(precision), Progress: line})
 	line.Close()
 	if err != nil {
 		return err
@@ -81,10 +86,13 @@ func train(c *cobra.Command, st streams, s *trainer.Settings, d *deviceFlags, as
 	return err
 }
 
-// oneLength lets a length given on the command line replace the default one, or the one of a resumed run.
+// lengths are the flags that say how long a run is, of which one is given.
+var lengths = []string{"steps", "epochs", "minutes"}
+
+// oneLength lets a length that was given replace the default one.
 func oneLength(flags *pflag.FlagSet, s *trainer.Settings) {
 	given := map[string]bool{}
-	for _, name := range []string{"steps", "epochs", "minutes"} {
+	for _, name := range lengths {
 		given[name] = flags.Changed(name)
 	}
 	if !given["steps"] && !given["epochs"] && !given["minutes"] {

@@ -28,7 +28,7 @@ func (p Program) Line(n int) string {
 	var outs, ins, dims []string
 	for at, arg := range sig.Args {
 		id := i.Args[at]
-		if id == None || int(id) >= len(p.Values) {
+		if id < 0 || int(id) >= len(p.Values) { // None, or a mistake that Verify is about to report
 			continue
 		}
 		text := p.name(id)
@@ -58,7 +58,7 @@ func (p Program) suffix(i *Instr, at int) string {
 	v := p.Values[i.Args[at]]
 	text := fmt.Sprintf(":%v%v", v.DType, v.Shape)
 	if arg.Access == kernels.Sum {
-		text += [...]string{"", "+", "+?"}[i.modeOf(arg.Name)]
+		text += map[int64]string{kernels.Accumulate: "+", kernels.ByStep: "+?"}[i.modeOf(arg.Name)]
 	}
 	return strings.ReplaceAll(text, " ", ",")
 }

@@ -3,6 +3,7 @@ package ir
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"atoll/kernels"
 )
@@ -10,10 +11,12 @@ import (
 // Verify holds p against the rules that every pass must keep:
 //
 //   - a kernel's arguments are the ones of its signature: present unless optional, of the class's element type, and as
-//     large as the dims say;
+//     large as the dims say; its precision and the modes of its sums are ones that exist;
 //   - a temporary is written before it is read, and read after it is written (a value nobody reads is work for nothing);
-//   - parameters are written by the optimizer alone, inputs by no instruction, outputs by at least one;
-//   - no instruction writes one value through two arguments.
+//   - parameters are written by the optimizer alone, inputs by no instruction, outputs by at least one, and a gradient that
+//     nothing reads by at least one;
+//   - no instruction writes one value through two arguments, or a value that it also reads, but for the pairs that its
+//     kernel allows (kernels.Aliases).
 //
 // It returns all violations joined, each with its instruction.
 func Verify(p Program) error {
@@ -30,6 +33,8 @@ func Verify(p Program) error {
 		switch {
 		case v.Kind == Output && !written[id]:
 			all = append(all, fmt.Errorf("output %s is never written", p.name(ID(id))))
+		case v.Kind == Grad && !written[id] && !read[id]:
+			all = append(all, fmt.Errorf("gradient %s is never written", p.name(ID(id))))
 		case v.Kind == Temp && written[id] && !read[id]:
 			all = append(all, fmt.Errorf("%s is written and never read: run the dead-code pass", p.name(ID(id))))
 		}
@@ -40,6 +45,9 @@ func Verify(p Program) error {
 func verifyInstr(p Program, i *Instr, written, read []bool) error {
 	if i.Kernel >= kernels.Count {
 		return fmt.Errorf("kernel %d is not in the table of %d", i.Kernel, kernels.Count)
+	}
+	if i.Precision > kernels.F16 {
+		return fmt.Errorf("precision is %v, want fp32, bf16 or fp16", i.Precision)
 	}
 	sig := kernels.SignatureOf(i.Kernel)
 	for at, arg := range sig.Args {
@@ -106,9 +114,24 @@ func verifyWrite(p Program, i *Instr, at int) error {
 	case v.Kind == Param && arg.Access != kernels.InOut:
 		return fmt.Errorf("argument %s writes the parameter %s: only the optimizer may", arg.Name, p.name(id))
 	}
-	for other := range at {
-		if i.Args[other] == id && i.Writes(other) {
+	if mode := i.modeOf(arg.Name); arg.Access == kernels.Sum && (mode < kernels.Overwrite || mode > kernels.ByStep) {
+		return fmt.Errorf("argument %s has mode %d, want 0, 1 or 2", arg.Name, mode)
+	}
+	return verifyApart(p, i, at)
+}
+
+// verifyApart holds a written argument against the others of its instruction.
+func verifyApart(p Program, i *Instr, at int) error {
+	id, sig := i.Args[at], kernels.SignatureOf(i.Kernel)
+	for other, arg := range sig.Args {
+		if other == at || i.Args[other] != id {
+			continue
+		}
+		if i.Writes(other) {
 			return fmt.Errorf("writes %s through two arguments", p.name(id))
+		}
+		if !slices.Contains(kernels.Aliases(i.Kernel), kernels.Alias{Written: sig.Args[at].Name, Read: arg.Name}) {
+			return fmt.Errorf("reads %s as %s and writes it as %s, and the kernel wants them apart", p.name(id), arg.Name, sig.Args[at].Name)
 		}
 	}
 	return nil

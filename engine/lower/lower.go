@@ -27,9 +27,12 @@ const (
 // Graph gives the list of g as its ops make it, before any pass but with dead code removed.
 func Graph(g *op.Graph) (ir.Program, error) {
 	l := lowering{b: ir.NewBuilder(), values: map[int64]ir.ID{}}
-	for kind, leaves := range map[ir.Kind]map[string]*gorgonia.Node{ir.Input: g.Inputs, ir.Param: g.Params, ir.State: g.States} {
-		for _, name := range slices.Sorted(maps.Keys(leaves)) {
-			l.leaf(kind, name, leaves[name])
+	for _, leaves := range []struct {
+		kind   ir.Kind
+		byName map[string]*gorgonia.Node
+	}{{ir.Input, g.Inputs}, {ir.Param, g.Params}, {ir.State, g.States}} {
+		for _, name := range slices.Sorted(maps.Keys(leaves.byName)) {
+			l.leaf(leaves.kind, name, leaves.byName[name])
 		}
 	}
 	for _, n := range needed(g) {

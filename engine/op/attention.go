@@ -1,6 +1,7 @@
 package op
 
 import (
+	"errors"
 	"fmt"
 
 	"gorgonia.org/gorgonia"
@@ -27,6 +28,9 @@ type attention struct {
 // Attention is causal multi-head attention: qkv [B*T, 3C] holds a row's query, key and value side by side, the result is
 // [B*T, C]; softmax(q·kᵀ/sqrt(C/H))·v within each head (Vaswani et al. 2017, eq. 1).
 func Attention(qkv *gorgonia.Node, spec AttentionSpec) (*gorgonia.Node, error) {
+	if err := wantProbability("attention", spec.Dropout); err != nil {
+		return nil, err
+	}
 	in := gorgonia.Nodes{qkv}
 	if spec.Lengths != nil {
 		in = append(in, spec.Lengths)
@@ -56,8 +60,13 @@ func (o attention) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) {
 	if o.spec.Heads < 1 || width%(3*o.spec.Heads) != 0 {
 		return nil, fmt.Errorf("attention: qkv is %d wide, want 3 times a multiple of the %d heads", width, o.spec.Heads)
 	}
+	next := 1
 	if o.spec.Lengths != nil {
-		err = wantShape(o.name, "lengths", s[1], o.spec.Batch)
+		err = wantShape(o.name, "lengths", s[next], o.spec.Batch)
+		next++
+	}
+	if o.spec.Dropout > 0 {
+		err = errors.Join(err, wantShape(o.name, "seed", s[next], 2))
 	}
 	return tensor.Shape{rows, width / 3}, err
 }
@@ -120,8 +129,12 @@ func (o cachedAttention) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, erro
 	if err != nil {
 		return nil, err
 	}
+	err = errors.Join(wantMatrix(o.name, "qkv", s[0]), wantMatrix(o.name, "keys", s[1]), wantMatrix(o.name, "values", s[2]))
+	if err != nil {
+		return nil, err
+	}
 	rows, width := s[0][0], s[0][1]
-	if rows%o.batch != 0 || width%(3*o.heads) != 0 {
+	if o.batch < 1 || o.heads < 1 || rows%o.batch != 0 || width%(3*o.heads) != 0 {
 		return nil, fmt.Errorf("attention.cached: qkv is %v, want a multiple of %d rows and of %d columns", s[0], o.batch, 3*o.heads)
 	}
 	if s[1][0]%o.batch != 0 || !s[1].Eq(s[2]) || s[1][1] != width/3 {

@@ -1,6 +1,7 @@
 package op
 
 import (
+	"errors"
 	"fmt"
 
 	"gorgonia.org/gorgonia"
@@ -19,8 +20,8 @@ type dropout struct {
 // Dropout sets elements of x [N, C] to zero with the given probability and scales the others by 1/(1-p). The mask comes
 // from Philox (Salmon et al. 2011) under seed, int32 [2], and salt, so that backward recomputes it.
 func Dropout(x, seed *gorgonia.Node, probability float32, salt int) (*gorgonia.Node, error) {
-	if !(probability >= 0 && probability < 1) {
-		return nil, fmt.Errorf("dropout: probability is %g, want at least 0 and below 1", probability)
+	if err := wantProbability("dropout", probability); err != nil {
+		return nil, err
 	}
 	o := dropout{typed("dropout", fmt.Sprintf("{p=%g salt=%d}", probability, salt), matrix, x, seed), probability, salt}
 	return gorgonia.ApplyOp(o, x, seed)
@@ -31,7 +32,7 @@ func (o dropout) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s[0].Clone(), wantShape(o.name, "seed", s[1], 2)
+	return s[0].Clone(), errors.Join(wantMatrix(o.name, "x", s[0]), wantShape(o.name, "seed", s[1], 2))
 }
 
 func (o dropout) DiffWRT(int) []bool { return []bool{true, false} }

@@ -39,12 +39,18 @@ func (o embed) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) {
 	if tokens[1] > wpe[0] {
 		return nil, fmt.Errorf("embed: sequences of %d tokens, and the model has %d positions: shorten the sequence (--seq)", tokens[1], wpe[0])
 	}
-	return tensor.Shape{tokens[0] * tokens[1], wte[1]}, nil
+	if len(s) == 4 {
+		err = wantShape(o.name, "start", s[3], 1)
+	}
+	return tensor.Shape{tokens[0] * tokens[1], wte[1]}, err
 }
 
 func (o embed) DiffWRT(inputs int) []bool { return []bool{false, true, true, false}[:inputs] }
 
 func (o embed) SymDiff(in gorgonia.Nodes, out, grad *gorgonia.Node) (gorgonia.Nodes, error) {
+	if len(in) == 4 {
+		return nil, fmt.Errorf("embed: has no gradient from a start on: train on whole sequences, without one")
+	}
 	return gradients(o, o.DiffWRT(len(in)), in, out, grad)
 }
 

@@ -95,3 +95,11 @@ func wantMatrix(op, operand string, got tensor.Shape) error {
 	}
 	return nil
 }
+
+// wantProbability checks the probability of a dropout.
+func wantProbability(op string, p float32) error {
+	if !(p >= 0 && p < 1) {
+		return fmt.Errorf("%s: dropout has probability %g, want at least 0 and below 1", op, p)
+	}
+	return nil
+}

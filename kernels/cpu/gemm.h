@@ -23,6 +23,8 @@ struct gemm {
 	uint32_t precision; // what fp32 operands are rounded to
 	gemm_store *store;
 	const void *context; // of store
+	const void *output;  // [M,N], what store writes, in elements of output_size bytes
+	int output_size;
 	// The plan, by gemm_plan:
 	int64_t rows, columns;         // of a chunk
 	int64_t row_chunks, all_chunks;
@@ -30,6 +32,13 @@ struct gemm {
 	size_t a_floats, b_floats, sum_floats;
 	team *team;
 };
+
+// Where a worker stands in its chunk: rows m..end-1, columns n..n_end-1, a block of K, and both packed operands.
+typedef struct {
+	int64_t m, end, n, n_end, block, k, kc;
+	float *a, *b;
+	int64_t stride; // floats from one panel of rows to the next
+} gemm_step;
 
 static enum conversion conversion_of(const gemm_operand *p, uint32_t precision) {
 #ifdef NATIVE_BF16
@@ -101,14 +110,41 @@ static size_t gemm_plan(gemm *g, team *t) {
 	return 0;
 }
 
-// gemm_panel multiplies all packed rows of a chunk with one packed panel of columns.
-static void gemm_panel(const gemm *g, int64_t m, int64_t end, int64_t n, int64_t kc, const float *a, int64_t stride, const float *b,
-	float *sums, int64_t block) {
-	const int last = block == g->blocks - 1;
-	const int64_t columns = smaller(NR, g->b.count - n);
-	for (; m < end; m += MR, a += stride) {
-		tile(g, kc, a, b, sums, block > 0);
-		if (last) g->store(g, m, n, smaller(MR, end - m), columns, sums);
+// prefetch_columns fetches part part of parts of the memory that packing a panel of columns from j on will read. Its rows
+// are far apart, which the processor does not foresee by itself.
+static void prefetch_columns(const gemm_operand *p, int64_t j, int64_t k, int64_t kc, int64_t part, int64_t parts) {
+	const int64_t size = p->dtype == DT_F32 ? 4 : 2, line = 64 / size;
+	const int64_t rows = p->by_depth ? kc : smaller(NR, p->count - j), width = p->by_depth ? smaller(NR, p->count - j) : kc;
+	const int64_t lines = pieces(width, line), from = rows * lines * part / parts, end = rows * lines * (part + 1) / parts;
+	const char *start = (const char *)p->start + (p->by_depth ? k * p->ld + j : j * p->ld + k) * size;
+	int64_t row = from / lines, column = from % lines;
+	for (int64_t i = from; i < end; i++) {
+		__builtin_prefetch(start + (row * p->ld + column * line) * size, 0, 2);
+		if (++column == lines) column = 0, row++;
+	}
+}
+
+// prefetch_output fetches the lines that a tile is stored to, for writing: each row of it is in a page of its own.
+static void prefetch_output(const gemm *g, int64_t m, int64_t n, int64_t rows) {
+	for (int64_t r = 0; r < rows; r++) {
+		const char *at = (const char *)g->output + ((m + r) * g->b.count + n) * g->output_size;
+		for (int i = 0; i < NR * 4; i += 64) __builtin_prefetch(at + i * g->output_size / 4, 1, 3);
+	}
+}
+
+// gemm_panel multiplies all packed rows of a chunk with the packed panel of columns from n on, and fetches the memory of the
+// panel that comes after it, if there is one.
+static void gemm_panel(const gemm *g, const gemm_step *s, int64_t n, float *sums) {
+	const int last = s->block == g->blocks - 1;
+	const int64_t columns = smaller(NR, g->b.count - n), panels = pieces(s->end - s->m, MR);
+	const int64_t next = n + NR < s->n_end ? n + NR : s->n, next_k = n + NR < s->n_end ? s->k : s->k + s->kc;
+	const int64_t next_kc = smaller(s->kc, g->b.depth - next_k);
+	for (int64_t i = 0; i < panels; i++) {
+		const int64_t m = s->m + i * MR, rows = smaller(MR, s->end - m);
+		if (next_kc > 0) prefetch_columns(&g->b, next, next_k, next_kc, i, panels);
+		if (last) prefetch_output(g, m, n, rows);
+		tile(g, s->kc, s->a + i * s->stride, s->b, sums, s->block > 0);
+		if (last) g->store(g, m, n, rows, columns, sums);
 		if (g->blocks > 1) sums += MR * NR;
 	}
 }
@@ -116,19 +152,21 @@ static void gemm_panel(const gemm *g, int64_t m, int64_t end, int64_t n, int64_t
 // gemm_chunk computes chunk i of the plan. It is a team_body over 0..all_chunks-1 with a gemm for its argument.
 static void gemm_chunk(void *arg, int64_t i, int worker) {
 	const gemm *g = arg;
-	const int64_t m = i % g->row_chunks * g->rows, m_end = smaller(m + g->rows, g->a.count);
-	const int64_t n = i / g->row_chunks * g->columns, n_end = smaller(n + g->columns, g->b.count);
-	const int64_t panels = pieces(m_end - m, MR);
-	float *a = team_scratch(g->team, worker, (g->a_floats + g->b_floats + g->sum_floats) * sizeof(float));
-	float *b = a + g->a_floats, *sums = b + g->b_floats;
-	for (int64_t block = 0; block < g->blocks; block++) {
-		const int64_t k = block * g->depth, kc = smaller(g->depth, g->a.depth - k);
-		const int64_t stride = pieces(kc, per_step(g->precision)) * MR + 16;
-		pack_rows(a, &g->a, g->precision, m, panels, stride, k, kc);
-		for (int64_t j = n; j < n_end; j += NR) {
-			pack_columns(b, &g->b, g->precision, j, 1, 0, k, kc);
-			float *at = g->blocks > 1 ? sums + (j - n) * panels * MR : sums;
-			gemm_panel(g, m, m_end, j, kc, a, stride, b, at, block);
+	gemm_step s = {.m = i % g->row_chunks * g->rows, .n = i / g->row_chunks * g->columns};
+	s.end = smaller(s.m + g->rows, g->a.count);
+	s.n_end = smaller(s.n + g->columns, g->b.count);
+	const int64_t panels = pieces(s.end - s.m, MR);
+	s.a = team_scratch(g->team, worker, (g->a_floats + g->b_floats + g->sum_floats) * sizeof(float));
+	s.b = s.a + g->a_floats;
+	float *sums = s.b + g->b_floats;
+	for (; s.block < g->blocks; s.block++) {
+		s.k = s.block * g->depth;
+		s.kc = smaller(g->depth, g->a.depth - s.k);
+		s.stride = pieces(s.kc, per_step(g->precision)) * MR + 16;
+		pack_rows(s.a, &g->a, g->precision, s.m, panels, s.stride, s.k, s.kc);
+		for (int64_t j = s.n; j < s.n_end; j += NR) {
+			pack_columns(s.b, &g->b, g->precision, j, 1, 0, s.k, s.kc);
+			gemm_panel(g, &s, j, g->blocks > 1 ? sums + (j - s.n) * panels * MR : sums);
 		}
 	}
 }

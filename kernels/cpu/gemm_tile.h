@@ -25,6 +25,7 @@ static void tile_f32(int64_t kc, const float *restrict a, const float *restrict 
 	vf low[MR], high[MR];
 #pragma GCC unroll 16
 	for (int i = 0; i < MR; i++) low[i] = high[i] = vzero();
+#pragma GCC unroll 4
 	for (int64_t k = 0; k < kc; k++, a += MR, b += NR) {
 		vf b0 = vload(b), b1 = vload(b + VL);
 #pragma GCC unroll 16
@@ -48,6 +49,7 @@ static void tile_bf16(int64_t kc, const float *restrict a, const float *restrict
 	__m512 low[MR], high[MR];
 #pragma GCC unroll 16
 	for (int i = 0; i < MR; i++) low[i] = high[i] = _mm512_setzero_ps();
+#pragma GCC unroll 4
 	for (int64_t k = 0; k < kc; k++, a += MR, b += NR) {
 		__m512bh b0 = (__m512bh)vload(b), b1 = (__m512bh)vload(b + VL);
 #pragma GCC unroll 16

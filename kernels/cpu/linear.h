@@ -15,6 +15,8 @@ inl gemm_operand row_operand(const void *x, int64_t rows, int64_t width, uint32_
 	return (gemm_operand){x, width, rows, width, dtype, 0};
 }
 
+inl int act_size(uint32_t dtype) { return dtype == DT_F32 ? 4 : 2; }
+
 // gemm_run computes the whole product.
 static int gemm_run(gemm *g, team *t, char *error) {
 	if (g->a.count == 0 || g->b.count == 0) return 0;
@@ -55,7 +57,7 @@ static int linear(team *t, const atoll_call *c, void *const *arg, char *error) {
 	const int64_t N = c->dims[0], I = c->dims[1], O = c->dims[2];
 	linear_outputs o = {arg[0], arg[1], arg[4], arg[5], c->dims[4] != 0};
 	gemm g = {row_operand(arg[2], N, I, c->precision), weight_operand(arg[3], O, I, c->dims[3] != 0), .precision = c->precision,
-		.store = linear_store, .context = &o};
+		.store = linear_store, .context = &o, .output = o.y, .output_size = act_size(c->precision)};
 	return gemm_run(&g, t, error);
 }
 
@@ -87,7 +89,7 @@ static int linear_dx(team *t, const atoll_call *c, void *const *arg, char *error
 	const int64_t N = c->dims[0], I = c->dims[1], O = c->dims[2];
 	linear_dx_outputs o = {arg[0], arg[3], arg[4]};
 	gemm g = {row_operand(arg[1], N, O, c->precision), weight_operand(arg[2], I, O, c->dims[3] == 0), .precision = c->precision,
-		.store = linear_dx_store, .context = &o};
+		.store = linear_dx_store, .context = &o, .output = o.dx, .output_size = act_size(c->precision)};
 	return gemm_run(&g, t, error);
 }
 
@@ -153,7 +155,8 @@ static int linear_dw(team *t, const atoll_call *c, void *const *arg, char *error
 	const gemm_operand x = {arg[2], I, I, N, c->precision, 1}, dy = {arg[3], O, O, N, c->precision, 1};
 	gradient_output o = {arg[0], accumulates(c->dims[4], arg[4])};
 	linear_dw_job j = {.db = arg[1], .dy = arg[3], .N = N, .O = O, .dtype = c->precision, .accumulate = o.accumulate};
-	j.product = (gemm){c->dims[3] ? dy : x, c->dims[3] ? x : dy, .precision = c->precision, .store = gradient_store, .context = &o};
+	j.product = (gemm){c->dims[3] ? dy : x, c->dims[3] ? x : dy, .precision = c->precision, .store = gradient_store, .context = &o,
+		.output = o.dw, .output_size = sizeof *o.dw};
 	if (o.dw && I > 0 && O > 0) {
 		size_t refused = gemm_plan(&j.product, t);
 		if (refused) return out_of_memory(error, refused);

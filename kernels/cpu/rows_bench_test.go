@@ -3,6 +3,7 @@ package cpu
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"atoll/kernels"
@@ -25,7 +26,7 @@ func newBench(b *testing.B, call kernels.Call, ints map[string]func(i int) int32
 	var segments []kernels.Buffer
 	for i, arg := range kernels.SignatureOf(call.Kernel).Args {
 		s.call.Args[i] = kernels.None
-		if arg.Optional && contains(absent, arg.Name) {
+		if arg.Optional && slices.Contains(absent, arg.Name) {
 			continue
 		}
 		n, err := call.Elements(i)
@@ -51,20 +52,11 @@ func newBench(b *testing.B, call kernels.Call, ints map[string]func(i int) int32
 	return s
 }
 
-func contains(names []string, name string) bool {
-	for _, n := range names {
-		if n == name {
-			return true
-		}
-	}
-	return false
-}
-
 func fill(memory []byte, dtype kernels.DType, random *rand.Rand, integer func(i int) int32) {
 	switch dtype {
 	case kernels.F32:
-		for i, x := range kernels.Float32s(memory) {
-			kernels.Float32s(memory)[i] = x + random.Float32()*2 - 1
+		for i := range kernels.Float32s(memory) {
+			kernels.Float32s(memory)[i] = random.Float32()*2 - 1
 		}
 	case kernels.I32:
 		for i := range kernels.Int32s(memory) {

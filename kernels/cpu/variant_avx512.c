@@ -1,4 +1,4 @@
-//go:build amd64
+//go:build amd64 && !noavx512
 
 // The kernels for AVX-512 F, DQ, BW and VL.
 #include <immintrin.h>

@@ -1,4 +1,4 @@
-//go:build amd64
+//go:build amd64 && !noavx512
 
 // The kernels for AVX-512 with vdpbf16ps: products of bf16 operands run on the instruction.
 #include <immintrin.h>

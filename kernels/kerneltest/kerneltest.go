@@ -185,17 +185,17 @@ func execute(device kernels.Device, l *layout, times int) ([][][]byte, error) {
 	for n := range results {
 		for i, image := range l.image {
 			if err := segments[i].Write(0, image); err != nil {
-				return nil, fmt.Errorf("Write: %w", err)
+				return nil, fmt.Errorf("write: %w", err)
 			}
 		}
 		if err := program.Run(); err != nil {
-			return nil, fmt.Errorf("Run: %w", err)
+			return nil, fmt.Errorf("run: %w", err)
 		}
 		results[n] = make([][]byte, len(segments))
 		for i, image := range l.image {
 			results[n][i] = bytes.Clone(image)
 			if err := segments[i].Read(results[n][i], 0); err != nil {
-				return nil, fmt.Errorf("Read: %w", err)
+				return nil, fmt.Errorf("read: %w", err)
 			}
 		}
 	}

@@ -30,6 +30,25 @@ type component struct {
 	Type           string `json:"type"`
 	AddPrefixSpace bool   `json:"add_prefix_space"`
 	UseRegex       *bool  `json:"use_regex"`
+
+	Single []templatePiece `json:"single"` // TemplateProcessing: what becomes of one text
+}
+
+// templatePiece is the text or a special token beside it.
+type templatePiece struct {
+	Sequence *struct{} `json:"Sequence"`
+}
+
+// addsNothing reports whether a post-processor leaves the ids of a text as they are: Transformers 5 saves GPT-2 with a
+// template of the text alone.
+func (c *component) addsNothing() bool {
+	switch {
+	case c == nil || c.Type == "ByteLevel":
+		return true
+	case c.Type == "TemplateProcessing":
+		return len(c.Single) == 1 && c.Single[0].Sequence != nil
+	}
+	return false
 }
 
 type fileAdded struct {
@@ -118,8 +137,8 @@ func (f *file) check() error {
 		return fmt.Errorf("pre_tokenizer ByteLevel has add_prefix_space true, want false, as GPT-2 has it: %s", advice)
 	case !yes(pre.UseRegex):
 		return fmt.Errorf("pre_tokenizer ByteLevel has use_regex false, want true, as GPT-2 has it: %s", advice)
-	case f.PostProcessor != nil && f.PostProcessor.Type != "ByteLevel":
-		return fmt.Errorf("post_processor %s, want ByteLevel or null: %s", f.PostProcessor, advice)
+	case !f.PostProcessor.addsNothing():
+		return fmt.Errorf("post_processor %s adds tokens, want ByteLevel, null or a template of the text alone: %s", f.PostProcessor, advice)
 	case f.Decoder != nil && f.Decoder.Type != "ByteLevel":
 		return fmt.Errorf("decoder %s, want ByteLevel: %s", f.Decoder, advice)
 	case m.Dropout != nil && *m.Dropout != 0:

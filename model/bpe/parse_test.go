@@ -210,6 +210,8 @@ func TestParseRefuses(t *testing.T) {
 		{"pre_tokenizer.add_prefix_space", `true`, "add_prefix_space true"},
 		{"pre_tokenizer.use_regex", `false`, "use_regex false"},
 		{"post_processor", `{"type":"TemplateProcessing"}`, `post_processor "TemplateProcessing"`},
+		{"post_processor", `{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>","type_id":0}},{"Sequence":{"id":"A","type_id":0}}]}`, "adds tokens"},
+		{"post_processor", `{"type":"TemplateProcessing","single":[{"Sequence":{"id":"A","type_id":0}}]}`, ""},
 		{"decoder", `{"type":"WordPiece"}`, `decoder "WordPiece"`},
 		{"added_tokens", `[]`, ""}, // the vocabulary has it still
 		{"added_tokens", `[{"id":5,"content":"<|endoftext|>"}]`, "has id 5, but 256 in model.vocab"},

@@ -11,7 +11,8 @@ import (
 // maxRow bounds the memory one row of a table may take, in bytes.
 const maxRow = 64 << 20
 
-// lines reads a stream line by line or in fragments, counting lines and refusing NUL bytes.
+// lines reads a stream line by line or in fragments, counting lines. A NUL byte ends the reading, unless keepNUL is set:
+// then the first one is noted.
 type lines struct {
 	path   string
 	r      *bufio.Reader
@@ -21,6 +22,8 @@ type lines struct {
 	open   bool  // the line last begun has not ended
 
 	invalid position // first invalid UTF-8 since clearInvalid; its line is 0 when there is none
+	keepNUL bool
+	nul     position // first NUL byte since clearInvalid, likewise
 }
 
 // position is a line and a byte in it, both from 1.
@@ -53,8 +56,12 @@ func (l *lines) fragment() ([]byte, error) {
 		l.number++
 		l.column = 0
 	}
-	if i := bytes.IndexByte(s, 0); i >= 0 {
-		return nil, &binaryError{l.path, position{l.number, l.column + int64(i) + 1}}
+	if i := bytes.IndexByte(s, 0); i >= 0 && l.nul.line == 0 {
+		at := position{l.number, l.column + int64(i) + 1}
+		if !l.keepNUL {
+			return nil, &binaryError{l.path, at}
+		}
+		l.nul = at
 	}
 	l.column += int64(len(s))
 	l.open = s[len(s)-1] != '\n'
@@ -96,7 +103,7 @@ func (l *lines) line(dst []byte) ([]byte, error) {
 	return dst, nil
 }
 
-func (l *lines) clearInvalid() { l.invalid = position{} }
+func (l *lines) clearInvalid() { l.invalid, l.nul = position{}, position{} }
 
 func trimLineEnd(b []byte, start int) []byte {
 	if len(b) > start && b[len(b)-1] == '\n' {

@@ -76,15 +76,23 @@ func openReader(file *inputFile, cols *columns, read *int64) (documentReader, er
 		return nil, err
 	}
 	base := streamReader{stream: s, lines: newLines(s)}
-	switch file.format {
-	case CSV:
-		return &tableReader{streamReader: base, rows: &csvRows{lines: base.lines}, cols: cols.clone()}, nil
-	case TSV:
-		return &tableReader{streamReader: base, rows: &tsvRows{lines: base.lines}, cols: cols.clone()}, nil
-	case JSONL:
-		return &jsonlReader{streamReader: base, cols: cols}, nil
+	if r := rowsOf(file.format, base, cols); r != nil {
+		return r, nil
 	}
 	return &textReader{streamReader: base, file: file}, nil
+}
+
+// rowsOf is the reader of a format that has one document a row; nil for the others.
+func rowsOf(format Format, base streamReader, cols *columns) documentReader {
+	switch format {
+	case CSV:
+		return &tableReader{streamReader: base, rows: &csvRows{lines: base.lines}, cols: cols.clone()}
+	case TSV:
+		return &tableReader{streamReader: base, rows: &tsvRows{lines: base.lines}, cols: cols.clone()}
+	case JSONL:
+		return &jsonlReader{streamReader: base, cols: cols}
+	}
+	return nil
 }
 
 // streamReader is what the readers of text files have in common.

@@ -25,7 +25,7 @@ const (
 type stream struct {
 	path string
 	text *bufio.Reader
-	file *os.File
+	file io.Closer
 	raw  *bufio.Reader // what is left of the stored bytes, through the checksum
 	sum  hash.Hash
 	zstd *zstd.Decoder
@@ -37,6 +37,11 @@ func openStream(path string, read *int64) (*stream, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newStream(path, file, read)
+}
+
+// newStream is openStream for a file that is open already. path is what errors call it.
+func newStream(path string, file io.ReadCloser, read *int64) (*stream, error) {
 	s := &stream{path: path, file: file, sum: sha256.New()}
 	s.raw = bufio.NewReaderSize(io.TeeReader(&countingReader{file, read}, s.sum), rawBuffer)
 	plain, err := s.decompress()
@@ -52,7 +57,7 @@ func openStream(path string, read *int64) (*stream, error) {
 
 // decompress chooses by the file's first bytes; a suffix that promises compression the bytes do not have is an error.
 func (s *stream) decompress() (io.Reader, error) {
-	head, _ := s.raw.Peek(4)
+	head, _ := peekMagic(s.raw, "\x1f\x28", 4)
 	switch {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
 		r, err := gzip.NewReader(s.raw)
@@ -72,6 +77,7 @@ func (s *stream) decompress() (io.Reader, error) {
 	}
 	for _, suffix := range []string{".gz", ".zst", ".zstd"} {
 		if strings.HasSuffix(strings.ToLower(s.path), suffix) {
+			head, _ = s.raw.Peek(4)
 			return nil, fmt.Errorf("%s: begins with bytes % x, not with those of a %s file: rename it or compress it anew",
 				s.path, head, suffix)
 		}
@@ -79,10 +85,20 @@ func (s *stream) decompress() (io.Reader, error) {
 	return s.raw, nil
 }
 
+// peekMagic gives the first n bytes where the first of them is in starts, else that one alone: waiting for a second byte
+// would keep back the answer to someone who types.
+func peekMagic(r *bufio.Reader, starts string, n int) ([]byte, error) {
+	head, err := r.Peek(1)
+	if err == nil && strings.IndexByte(starts, head[0]) >= 0 {
+		return r.Peek(n)
+	}
+	return head, err
+}
+
 // decodeText removes the byte order mark and puts a UTF-16 decoder in front where the mark says so.
 func (s *stream) decodeText(r io.Reader) error {
 	s.text = bufio.NewReaderSize(r, rawBuffer)
-	head, err := s.text.Peek(3)
+	head, err := peekMagic(s.text, "\xef\xff\xfe", 3)
 	if err != nil && err != io.EOF {
 		return s.wrap(err)
 	}

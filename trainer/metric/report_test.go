@@ -28,7 +28,7 @@ func sampleReport(t *testing.T, n int64) Report {
 		},
 		Mistakes: []Mistake{
 			{"Oil prices fall below \x00 $45 <script>alert('x')</script> & \"more\"", "business", "world", 0.998},
-			{"‮reversed‬ " + strings.Repeat("unbroken", 60), "sports", names[3], 0.97},
+			{"\u202ereversed\u202c " + strings.Repeat("unbroken", 60), "sports", names[3], 0.97},
 			{"体验2D巅峰 倚天屠龙记十大创新概览 😀 Z̸̡͎a̷͝l̵̈g̶o\xff", "science", "体育", 0.95},
 		},
 		Samples: []Sample{{500, "The ", "cat sat\non the mat."}, {1000, "KING:\n", strings.Repeat("Now is the winter of our discontent. ", 40)}},

@@ -64,7 +64,6 @@ type run struct {
 	device    kernels.Device
 	precision kernels.DType
 	store     *engine.Store
-	program   *engine.Program
 	batch     int
 	sequence  int
 	inputs    []int32 // [steps, B, T]
