@@ -60,7 +60,7 @@ func newRoot(s streams) *cobra.Command {
 
 func commands(s streams) []*cobra.Command {
 	return []*cobra.Command{
-		newPrepare(s), newPretrain(s), newFinetune(s), newClassify(s), newGenerate(s), newTokenize(s), newExport(s),
+		newPrepare(s), newPretrain(s), newFinetune(s), newClassify(s), newGenerate(s), newTokenize(s), newExport(s), newInspect(s), newBench(s),
 		newVerify(s), newVersion(s),
 	}
 }
