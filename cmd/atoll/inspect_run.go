@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -98,10 +99,18 @@ func (info runInfo) print(w io.Writer) {
 		fmt.Fprintf(w, "setting   %-16s %v\n", name, info.Settings[name])
 	}
 	for _, r := range info.Last {
-		fmt.Fprintf(w, "step %-6d %-5s loss %-8.4f lr %-8.3g %8.0f tokens/s %8.1f s\n", r.Step, r.Split, float64(r.Loss),
-			float64(r.LearningRate), float64(r.TokensPerSecond), float64(r.Seconds))
+		fmt.Fprintf(w, "step %-6d %-5s loss %-8s lr %-8s %8s tokens/s %8s s\n", r.Step, r.Split, showNumber("%.4f", r.Loss),
+			showNumber("%.3g", r.LearningRate), showNumber("%.0f", r.TokensPerSecond), showNumber("%.1f", r.Seconds))
 	}
 	for _, warning := range info.Warnings {
 		fmt.Fprintf(w, "warning   %s\n", warning)
 	}
+}
+
+// showNumber writes a measurement, - where there is none.
+func showNumber(format string, x metric.Number) string {
+	if math.IsNaN(float64(x)) {
+		return "-"
+	}
+	return fmt.Sprintf(format, float64(x))
 }
