@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -186,31 +187,34 @@ func concat(lists ...[]string) (all []string) {
 	return all
 }
 
-// step runs a command of atoll as a user would.
+// step runs a planned command and keeps what it answered.
 func (d *demo) step(ctx context.Context, p plannedStep) error {
-	command := commandLine(p.arguments)
-	d.announce(p.explanation, command)
+	d.announce(p)
 	begun := time.Now()
 	var answer bytes.Buffer
-	inner := d.streams
-	arguments := p.arguments
+	out, arguments := d.streams.out, p.arguments
 	if d.asJSON {
-		inner.out = &answer
-		arguments = append(arguments[:len(arguments):len(arguments)], "--json")
+		out, arguments = &answer, append(arguments[:len(arguments):len(arguments)], "--json")
 	}
-	root := newRoot(inner)
-	root.SetArgs(arguments)
-	if err := root.ExecuteContext(ctx); err != nil {
-		if errors.Is(err, errInterrupted) {
-			return err
-		}
-		return fmt.Errorf("demo: %s: %w", command, err)
+	if err := d.command(ctx, arguments, out); err != nil {
+		return err
 	}
-	d.result.Steps = append(d.result.Steps, demoStep{command, time.Since(begun).Seconds(), answer.Bytes()})
+	d.result.Steps = append(d.result.Steps, demoStep{commandLine(p.arguments), time.Since(begun).Seconds(), answer.Bytes()})
 	if d.asJSON && p.arguments[0] == "evaluate" {
 		return d.readScores(answer.Bytes())
 	}
 	return nil
+}
+
+// command runs a command of atoll as a user would.
+func (d *demo) command(ctx context.Context, arguments []string, out io.Writer) error {
+	root := newRoot(streams{d.streams.in, out, d.streams.err})
+	root.SetArgs(arguments)
+	err := root.ExecuteContext(ctx)
+	if err == nil || errors.Is(err, errInterrupted) {
+		return err
+	}
+	return fmt.Errorf("demo: %s: %w", commandLine(arguments), err)
 }
 
 // readScores takes what --json shows on top from the answer of evaluate.
@@ -224,12 +228,12 @@ func (d *demo) readScores(answer []byte) error {
 }
 
 // announce shows what comes next; with --json it is part of the progress.
-func (d *demo) announce(explanation, command string) {
+func (d *demo) announce(p plannedStep) {
 	out := d.streams.out
 	if d.asJSON {
 		out = d.streams.err
 	}
-	fmt.Fprintf(out, "\n%s\n$ %s\n", explanation, command)
+	fmt.Fprintf(out, "\n%s\n$ %s\n", p.explanation, commandLine(p.arguments))
 }
 
 func (d *demo) conclude() error {

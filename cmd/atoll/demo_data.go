@@ -4,14 +4,13 @@ import (
 	"bytes"
 	"context"
 	_ "embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"unicode/utf8"
 
 	"github.com/klauspost/compress/zstd"
-
-	"atoll/model/predict"
 )
 
 // smsMessages is the SMS Spam Collection (Almeida and Hidalgo 2011, UCI Machine Learning Repository, CC BY 4.0), compressed.
@@ -25,6 +24,7 @@ var smsAttribution []byte
 const (
 	dataFile        = "sms.tsv"
 	attributionFile = "ATTRIBUTION.txt"
+	examplesFile    = "examples.txt"
 )
 
 // demoExamples are messages to classify: all but the last are of the held-out tenth, and the last is ours.
@@ -62,32 +62,34 @@ func (d *demo) writeData() error {
 	return errors.Join(os.WriteFile(d.path(attributionFile), smsAttribution, 0o644), os.WriteFile(d.path(dataFile), messages, 0o644))
 }
 
-// classify shows the classifier's answers to a few messages.
-func (d *demo) classify(ctx context.Context) error {
-	device, precision, err := d.device.open()
-	if err != nil {
-		return err
-	}
-	defer device.Close()
-	m, err := predict.Load(d.path("classifier"), device, predict.Options{Precision: precision})
-	if err != nil {
-		return err
-	}
-	defer m.Close()
-	var texts []string
+// writeExamples writes the examples as a user's file, a message a line.
+func (d *demo) writeExamples() error {
+	var lines bytes.Buffer
 	for _, e := range demoExamples {
-		texts = append(texts, e.text)
+		fmt.Fprintln(&lines, e.text)
 	}
-	predictions, err := m.Classify(ctx, texts)
-	if ctx.Err() != nil {
-		return errInterrupted
-	}
-	if err != nil {
+	return os.WriteFile(d.path(examplesFile), lines.Bytes(), 0o644)
+}
+
+// classify runs the classifier over the examples and shows its answers beside the truth.
+func (d *demo) classify(ctx context.Context) error {
+	if err := d.writeExamples(); err != nil {
 		return err
 	}
-	for n, p := range predictions {
-		best := p.Best()
-		d.result.Examples = append(d.result.Examples, demoAnswer{texts[n], demoExamples[n].label, m.Labels()[best], p.Scores[best]})
+	p := plannedStep{"Classify: messages of the held-out tenth, and at the end one of our own (the command writes JSON lines; here they are a table).",
+		concat([]string{"classify", "--model", d.path("classifier"), d.path(examplesFile)}, d.common)}
+	d.announce(p)
+	var lines bytes.Buffer
+	if err := d.command(ctx, p.arguments, &lines); err != nil {
+		return err
+	}
+	decoder := json.NewDecoder(&lines)
+	for _, e := range demoExamples {
+		answer := demoAnswer{True: e.label}
+		if err := decoder.Decode(&answer); err != nil {
+			return fmt.Errorf("demo: %s: %w: want a JSON line for each of %d messages", commandLine(p.arguments), err, len(demoExamples))
+		}
+		d.result.Examples = append(d.result.Examples, answer)
 	}
 	if d.asJSON {
 		return nil
@@ -96,7 +98,6 @@ func (d *demo) classify(ctx context.Context) error {
 }
 
 func (d *demo) printExamples() error {
-	d.announce("Classify: some messages of the held-out tenth, and one of our own.", commandLine([]string{"classify", "--model", d.path("classifier")}))
 	for _, a := range d.result.Examples {
 		verdict := a.Label
 		if a.Label != a.True {
