@@ -318,3 +318,39 @@ func TestKeptCheckpoints(t *testing.T) {
 		t.Errorf("checkpoints %v, want %v", names, want)
 	}
 }
+
+// TestInterruptBeforeTheFirstStep: there is no loss yet; the run saves, exits with 130, and goes on from its beginning.
+func TestInterruptBeforeTheFirstStep(t *testing.T) {
+	w := newWorkshop(t)
+	lm, _ := w.data()
+	whole, out := w.path("whole"), w.path("run")
+	w.must(w.training("pretrain", lm, whole)...)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	var stdout, stderr bytes.Buffer
+	code := run(ctx, append(w.training("pretrain", lm, out), "--json"), strings.NewReader(""), &stdout, &stderr)
+	var result struct {
+		Step        int
+		Interrupted bool
+	}
+	if err := json.Unmarshal(stdout.Bytes(), &result); err != nil || code != exitInterrupted || !result.Interrupted || result.Step != 0 {
+		t.Errorf("exit %d, %v, %s\n%s", code, err, stdout.String(), stderr.String())
+	}
+	stdout.Reset()
+	if run(ctx, []string{"pretrain", "--out", out, "--resume"}, strings.NewReader(""), &stdout, &stderr); !strings.Contains(stdout.String(), "not evaluated yet") {
+		t.Errorf("a result without an evaluation: %s", stdout.String())
+	}
+	w.must("pretrain", "--out", out, "--resume")
+	w.same("interrupted before the first step", out, whole)
+}
+
+// TestOverwriteKeepsTheModelItStartsFrom: a run may not replace the one that its weights come from.
+func TestOverwriteKeepsTheModelItStartsFrom(t *testing.T) {
+	w := newWorkshop(t)
+	lm, labelled := w.data()
+	out := w.path("run")
+	w.must(w.training("pretrain", lm, out, "--steps", "2")...)
+	for _, from := range []string{out, filepath.Join(out, "checkpoints", "step-00000002"), filepath.Join(out, "..", "run")} {
+		w.refuses("from "+from, exitFailed, []string{out, "--out"}, "finetune", "--data", labelled, "--from", from, "--out", out, "--overwrite", "--seq", "24", "--steps", "2", "--epochs", "0")
+	}
+}
