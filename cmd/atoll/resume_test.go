@@ -300,6 +300,22 @@ func TestResumeTakesALengthFromTheCommandLine(t *testing.T) {
 	}
 }
 
+// TestResumeWithoutTheModelItStartedFrom: the run's own checkpoint is all that it needs.
+func TestResumeWithoutTheModelItStartedFrom(t *testing.T) {
+	w := newWorkshop(t)
+	lm, labelled := w.data()
+	base, out := w.path("base"), w.path("run")
+	w.must(w.training("pretrain", lm, base, "--steps", "2")...)
+	w.must("finetune", "--data", labelled, "--from", base, "--out", out, "--seq", "24", "--steps", "4", "--batch", "4", "--method", "last", "--precision", "fp32")
+	if err := os.RemoveAll(base); err != nil {
+		t.Fatal(err)
+	}
+	w.must("finetune", "--out", out, "--resume", "--steps", "8")
+	if step := lastStep(out); step != 8 {
+		t.Errorf("the run went on to step %d, want 8", step)
+	}
+}
+
 // TestKeptCheckpoints: the last two and the best stay.
 func TestKeptCheckpoints(t *testing.T) {
 	w := newWorkshop(t)
