@@ -21,9 +21,6 @@ LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 RACE_PACKAGES ?= ./kernels/... ./engine/... ./trainer/... ./model/predict/... ./cmd/...
 FUZZ_TIME     ?= 30s
 
-# The builds with checks compile the C kernels again, slowly: the AVX-512 ones only where this machine could run them.
-SLOW_TAGS := $(shell grep -qs avx512bw /proc/cpuinfo || echo -tags noavx512)
-
 # Undefined behaviour ends the test instead of printing a line that nobody reads.
 SANITIZE_CFLAGS  := -O1 -g -fno-omit-frame-pointer -fsanitize=undefined -fno-sanitize-recover=all
 SANITIZE_LDFLAGS := -fsanitize=undefined
@@ -45,10 +42,10 @@ test: ## every test of every package
 	$(GO) test ./...
 
 test-race: ## the tests of the packages with threads, under the race detector (RACE_PACKAGES=./... for all)
-	$(GO) test -race -short $(SLOW_TAGS) $(RACE_PACKAGES)
+	$(GO) test -race -short -tags checked $(RACE_PACKAGES)
 
 test-sanitize: ## the C kernels on their case table, under the address and undefined-behaviour sanitizers
-	CGO_CFLAGS='$(SANITIZE_CFLAGS)' CGO_LDFLAGS='$(SANITIZE_LDFLAGS)' $(GO) test -asan -short $(SLOW_TAGS) ./kernels/cpu
+	CGO_CFLAGS='$(SANITIZE_CFLAGS)' CGO_LDFLAGS='$(SANITIZE_LDFLAGS)' $(GO) test -asan -short -tags checked ./kernels/cpu
 
 test-arm64: ## the kernel tests, cross-built for ARM64 Linux and run under qemu-user
 	@if ! command -v $(ARM64CC) >/dev/null || ! command -v $(firstword $(QEMU)) >/dev/null; then \

@@ -58,6 +58,7 @@ func train(ctx context.Context, s Settings, env Env, open func(*run) error) (res
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
+	s.MinLearningRate = s.minRate()
 	r := &run{Settings: s, env: env}
 	defer func() { err = errors.Join(err, r.close()) }()
 	if err := r.openData(); err != nil {

@@ -67,6 +67,7 @@ func classify(ctx context.Context, s streams, f *classifyFlags, args []string) e
 	}
 	out := bufio.NewWriter(s.out)
 	line := countLine{out: s.err, unit: "documents", hidden: isTerminal(s.out)}
+	line.start()
 	defer line.close()
 	writer := newPredictionWriter(m.Config, float32(f.threshold))
 	done, bad := 0, 0

@@ -17,11 +17,11 @@ type countLine struct {
 	drawn  bool
 }
 
+// start begins to count the time.
+func (l *countLine) start() { l.began = time.Now() }
+
 // update shows n rows done and, where the input's size is known, its share read and the time left.
 func (l *countLine) update(n int, read, total int64) {
-	if l.began.IsZero() {
-		l.began = time.Now()
-	}
 	if l.hidden || !isTerminal(l.out) || time.Since(l.shown) < 100*time.Millisecond {
 		return
 	}

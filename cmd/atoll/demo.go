@@ -27,11 +27,12 @@ type demoSettings struct {
 	finetune   []string
 }
 
-// shownDemo was chosen on the validation rows alone (docs/log.md): on two AVX2 cores it takes about two minutes.
+// shownDemo was chosen on the validation rows alone. Of 4096 and 1024 tokens the former gave the better language model by
+// the byte and, fine-tuned, the better classifier; 5e-4 beat 1e-3 after the first epoch, and two epochs are nearly enough.
 func shownDemo() demoSettings {
 	return demoSettings{
-		vocabulary: 1024,
-		pretrain:   strings.Fields("--model mini --epochs 6 --seq 128 --batch 8 --lr 1.5e-3 --beta2 0.99 --sample-tokens 40 --eval-batches 0 --eval-every 225"),
+		vocabulary: 4096,
+		pretrain:   strings.Fields("--model mini --epochs 6 --seq 96 --batch 8 --lr 1.5e-3 --beta2 0.99 --warmup 40 --eval-every 147 --sample-tokens 40"),
 		finetune:   strings.Fields("--epochs 4 --seq 256 --batch 16 --lr 5e-4 --warmup 40"),
 	}
 }

@@ -45,7 +45,7 @@ func newEvaluate(s streams) *cobra.Command {
 	return c
 }
 
-func evaluate(ctx context.Context, s streams, e *evaluateFlags) error {
+func (e *evaluateFlags) validate() error {
 	switch {
 	case e.Model == "" || e.Data == "":
 		return usage("evaluate: model %q and data %q, want both: --model MODEL --data DATA", e.Model, e.Data)
@@ -55,6 +55,13 @@ func evaluate(ctx context.Context, s streams, e *evaluateFlags) error {
 		return usage("evaluate: sequence %d, want at least 1, or 0 for the model's own (--seq)", e.Sequence)
 	case e.report != "" && !e.overwrite && fileExists(e.report):
 		return fmt.Errorf("%s exists: give another --report, or --overwrite to replace it", e.report)
+	}
+	return nil
+}
+
+func evaluate(ctx context.Context, s streams, e *evaluateFlags) error {
+	if err := e.validate(); err != nil {
+		return err
 	}
 	device, precision, err := e.device.open()
 	if err != nil {
@@ -72,18 +79,21 @@ func evaluate(ctx context.Context, s streams, e *evaluateFlags) error {
 	for _, warning := range result.Warnings {
 		fmt.Fprintf(s.err, "warning: %s\n", warning)
 	}
-	if e.report != "" {
-		if err := trainer.WriteReport(e.report, evaluationReport(result, device.Describe()+", "+precision.String())); err != nil {
-			return err
-		}
-	}
 	if e.asJSON {
-		return writeJSON(s.out, result)
+		err = writeJSON(s.out, result)
+	} else {
+		err = printEvaluation(s, result)
 	}
-	if err := printEvaluation(s, result); err != nil || e.report == "" {
+	if err != nil || e.report == "" {
 		return err
 	}
-	_, err = fmt.Fprintf(s.out, "report %s\n", e.report)
+	// After the scores, which are then not lost where the file cannot be written.
+	if err := trainer.WriteReport(e.report, evaluationReport(result, device.Describe()+", "+precision.String())); err != nil {
+		return err
+	}
+	if !e.asJSON {
+		_, err = fmt.Fprintf(s.out, "\nreport %s\n", e.report)
+	}
 	return err
 }
 
@@ -112,7 +122,7 @@ func evaluationReport(e *trainer.Evaluation, device string) metric.Report {
 		r.Comparison = []metric.Contender{{Name: modelName(e.Model)}, {Name: "n-gram baseline", Note: b.Description}}
 		for n, scores := range []trainer.Scores{e.Scores, b.Scores} {
 			for _, row := range summary(scores) {
-				if row.share {
+				if row.drawn {
 					r.Comparison[n].Scores = append(r.Comparison[n].Scores, metric.NamedScore{Name: row.name, Value: row.value})
 				}
 			}

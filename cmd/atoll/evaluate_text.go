@@ -44,13 +44,13 @@ func printEvaluation(s streams, e *trainer.Evaluation) error {
 type score struct {
 	name  string
 	value float64
-	share bool // between 0 and 1, more is better
+	drawn bool // in the report, as a bar; of one label a document, micro F1 is the accuracy again
 }
 
 // summary are the scores over all classes.
 func summary(s trainer.Scores) []score {
 	if c := s.Classification; c != nil {
-		return []score{{"accuracy", c.Accuracy, true}, {"macro F1", c.Macro.F1, true}, {"micro F1", c.Micro.F1, true}, {"weighted F1", c.Weighted.F1, true},
+		return []score{{"accuracy", c.Accuracy, true}, {"macro F1", c.Macro.F1, true}, {"weighted F1", c.Weighted.F1, true}, {"micro F1", c.Micro.F1, false},
 			{"log loss", c.LogLoss, false}, {"calibration error", c.ECE, false}}
 	}
 	m := s.MultiLabel

@@ -28,8 +28,8 @@ func newExport(s streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "export --model MODEL --out DIR --format hf",
 		Short: "Write a model as a directory for other programs",
-		Long: "Format hf is a Hugging Face directory without atoll's own files: config.json, model.safetensors in float32, tokenizer.json,\n" +
-			"tokenizer_config.json and generation_config.json. transformers.AutoModelFor...from_pretrained(DIR) loads it as it is.",
+		Long: "Format hf is a Hugging Face directory without what a trainer keeps: config.json, model.safetensors in float32, tokenizer.json,\n" +
+			"tokenizer_config.json, generation_config.json, and manifest.json with checksums. transformers.AutoModelFor...from_pretrained(DIR) loads it as it is.",
 		Example: "  atoll export --model runs/sms --out sms-hf --format hf",
 		Args:    exactly(0, "flags only"),
 		RunE: func(*cobra.Command, []string) error {

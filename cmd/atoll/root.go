@@ -62,7 +62,7 @@ func newRoot(s streams) *cobra.Command {
 func commands(s streams) []*cobra.Command {
 	return []*cobra.Command{
 		newDemo(s), newPrepare(s), newPretrain(s), newFinetune(s), newEvaluate(s), newClassify(s), newGenerate(s), newServe(s),
-		newTokenize(s), newExport(s), newVerify(s), newVersion(s),
+		newTokenize(s), newExport(s), newVerify(s), newInspect(s), newBench(s), newVersion(s),
 	}
 }
 

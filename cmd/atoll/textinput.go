@@ -17,7 +17,7 @@ import (
 // sort by length, small enough to stay in memory.
 const (
 	chunkTexts = 1024
-	chunkBytes = 1 << 20
+	chunkBytes = 256 << 10
 )
 
 // inputFlags say how a stream of texts is read.

@@ -84,6 +84,7 @@ func tokenize(ctx context.Context, s streams, f *tokenizeFlags, args []string) e
 		return err
 	}
 	line := countLine{out: s.err, unit: "texts", hidden: isTerminal(s.out)}
+	line.start()
 	defer line.close()
 	out, done := bufio.NewWriter(s.out), 0
 	t := tokenWriter{tokenizer: tokenizer, out: out, flags: f, name: "standard input"}

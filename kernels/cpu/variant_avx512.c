@@ -1,4 +1,4 @@
-//go:build amd64 && !noavx512
+//go:build amd64 && !checked
 
 // The kernels for AVX-512 F, DQ, BW and VL.
 #include <immintrin.h>

@@ -1,4 +1,4 @@
-//go:build amd64 && !noavx512
+//go:build amd64 && !checked
 
 // The kernels for AVX-512 with vdpbf16ps: products of bf16 operands run on the instruction.
 #include <immintrin.h>

@@ -3,6 +3,7 @@ package data
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"sort"
@@ -68,7 +69,11 @@ func (j *jsonlReader) readLine() error {
 
 func (j *jsonlReader) badJSON(line int64, err error) error {
 	found := "null, want an object"
-	if err != nil {
+	var other *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &other):
+		found = other.Value + ", want an object"
+	case err != nil:
 		found = strings.TrimPrefix(err.Error(), "json: ")
 	}
 	if first := bytes.TrimSpace(j.buf); line == 1 && first[0] == '[' {

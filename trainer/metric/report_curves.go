@@ -92,17 +92,18 @@ func smoothedLines(name string, colour int, records []Record, value func(Record)
 	if n < minSmoothing {
 		return []curve{raw}
 	}
-	smooth := curve{Name: name, Colour: colour, points: make([]point, n)}
+	smooth := curve{Name: name, Colour: colour}
 	widest := max(1, n/100)
 	few := min(widest, 5)
-	for i, p := range raw.points {
+	stride := max(1, n/(2*maxPoints)) // means that thin would drop are not worth their windows
+	for i := 0; i < n; i += stride {
 		half := min(widest, max(few, min(i, n-1-i)))
 		window := raw.points[max(0, i-half):min(n, i+half+1)]
 		mean := 0.0
 		for _, q := range window {
 			mean += q.value / float64(len(window))
 		}
-		smooth.points[i] = point{p.step, mean}
+		smooth.points = append(smooth.points, point{raw.points[i].step, mean})
 	}
 	raw.Name, raw.Faint = name+", each step", true
 	return []curve{raw, smooth}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"atoll/engine/ir"
+	"atoll/kernels"
+	"atoll/model"
+)
+
+// kernelsBench is what atoll bench kernels prints.
+type kernelsBench struct {
+	workload
+	Kernels []kernelBench `json:"kernels"`
+	Machine machineInfo   `json:"machine"`
+}
+
+// kernelBench is one kernel at one shape.
+type kernelBench struct {
+	Kernel         string  `json:"kernel"`
+	Dims           string  `json:"dims"`
+	Calls          int     `json:"calls"` // in a training step
+	Microseconds   float64 `json:"microseconds"`
+	FLOPS          float64 `json:"flops"`            // operations a second; 0 for a kernel that only moves memory
+	BytesPerSecond float64 `json:"bytes_per_second"` // each argument once
+	PeakShare      float64 `json:"peak_share"`
+	BandwidthShare float64 `json:"bandwidth_share"`
+	StepShare      float64 `json:"step_share"` // of the time of all calls of a step
+}
+
+func (r kernelsBench) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v\n%v\n%-19s %5s %10s %8s %6s %8s %6s %6s  dims", r.workload, r.Machine, "kernel", "calls", "µs", "GFLOP/s", "peak", "GB/s", "memory", "step")
+	for _, k := range r.Kernels {
+		fmt.Fprintf(&b, "\n%-19s %5d %10.1f %8.1f %5.0f%% %8.1f %5.0f%% %5.1f%%  %s", k.Kernel, k.Calls, k.Microseconds, k.FLOPS/1e9, 100*k.PeakShare,
+			k.BytesPerSecond/1e9, 100*k.BandwidthShare, 100*k.StepShare, k.Dims)
+	}
+	return b.String()
+}
+
+func newBenchKernels(s streams) *cobra.Command {
+	return benchCommand(s, &cobra.Command{
+		Use:   "kernels",
+		Short: "Every kernel of a training step for itself, at the shapes of the model",
+		Long: "Compiles the training step and runs each of its calls alone on random numbers. GFLOP/s are held against the peak on registers,\n" +
+			"GB/s against the memory's bandwidth: arguments that stay in cache can pass it.",
+		Example: "  atoll bench kernels --model gpt2 --batch 4 --seq 64 --precision bf16",
+	}, &benchFlags{shapeFlags: shapeFlags{batch: 4, sequence: 64}, steps: 5}, benchKernels)
+}
+
+func benchKernels(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
+	c, device, precision, err := f.open()
+	if err != nil {
+		return nil, err
+	}
+	defer device.Close()
+	c.Labels, c.Problem = nil, model.LanguageModel
+	list, _, err := compileList(c, "train", f.batch, f.sequence, precision)
+	if err != nil {
+		return nil, err
+	}
+	r := kernelsBench{workload: f.workload(c), Machine: measureMachine(device, precision)}
+	at, total := map[string]int{}, 0.0
+	for _, i := range list.Instrs {
+		key := callKey(i)
+		n, known := at[key]
+		if !known {
+			k, err := benchKernel(ctx, device, i, f.steps)
+			if err != nil {
+				return nil, err
+			}
+			k.PeakShare, k.BandwidthShare = share(k.FLOPS, r.Machine.Peak), share(k.BytesPerSecond, r.Machine.Bandwidth)
+			n = len(r.Kernels)
+			at[key] = n
+			r.Kernels = append(r.Kernels, k)
+		}
+		r.Kernels[n].Calls++
+		total += r.Kernels[n].Microseconds
+	}
+	for n := range r.Kernels {
+		r.Kernels[n].StepShare = share(float64(r.Kernels[n].Calls)*r.Kernels[n].Microseconds, total)
+	}
+	return r, nil
+}
+
+// callKey is equal for calls that do the same work.
+func callKey(i ir.Instr) string {
+	absent := [kernels.MaxArgs]bool{}
+	for at, id := range i.Args {
+		absent[at] = id == ir.None
+	}
+	dims := i.Dims
+	for at, name := range kernels.SignatureOf(i.Kernel).Dims {
+		if name == "salt" {
+			dims[at] = 0
+		}
+	}
+	return fmt.Sprint(i.Kernel, i.Precision, dims, absent)
+}
+
+// benchKernel times one call over memory of its own, one buffer an argument.
+func benchKernel(ctx context.Context, d kernels.Device, i ir.Instr, steps int) (kernelBench, error) {
+	call := kernels.Call{Kernel: i.Kernel, Precision: i.Precision, Dims: i.Dims, Scalars: i.Scalars}
+	var segments []kernels.Buffer
+	defer func() {
+		for _, b := range segments {
+			b.Free()
+		}
+	}()
+	bytes := int64(0)
+	for at, arg := range kernels.SignatureOf(i.Kernel).Args {
+		call.Args[at] = kernels.None
+		if i.Args[at] == ir.None {
+			continue
+		}
+		b, err := randomArgument(d, &call, at)
+		if err != nil {
+			return kernelBench{}, err
+		}
+		call.Args[at] = kernels.At(len(segments), 0)
+		segments = append(segments, b)
+		bytes += traffic(&call, arg, b.Size())
+	}
+	p, err := d.NewProgram([]kernels.Call{call}, segments)
+	if err != nil {
+		return kernelBench{}, err
+	}
+	defer p.Free()
+	seconds, _, err := median(ctx, steps, p.Run)
+	return kernelBench{Kernel: i.Kernel.String(), Dims: describeDims(&call), Microseconds: 1e6 * seconds, FLOPS: operations(&call) / seconds,
+		BytesPerSecond: float64(bytes) / seconds}, err
+}
+
+// randomArgument is a buffer with numbers from -1 to 1, or with integers that are in bounds.
+func randomArgument(d kernels.Device, call *kernels.Call, at int) (kernels.Buffer, error) {
+	n, err := call.Elements(at)
+	if err != nil {
+		return nil, err
+	}
+	dtype := call.DTypeOf(at)
+	b, err := d.NewBuffer(max(n*int64(dtype.Size()), kernels.Alignment))
+	if err != nil {
+		return nil, err
+	}
+	piece, err := randomPiece(call, at, int(min(n, 1<<16)))
+	if err != nil {
+		return nil, err
+	}
+	for from, end := int64(0), n*int64(dtype.Size()); from < end; from += int64(len(piece)) {
+		if err := b.Write(from, piece[:min(int64(len(piece)), end-from)]); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+// randomPiece is the first n elements of an argument; the others repeat them.
+func randomPiece(call *kernels.Call, at, n int) ([]byte, error) {
+	name, dtype := kernels.SignatureOf(call.Kernel).Args[at].Name, call.DTypeOf(at)
+	random := rand.New(rand.NewPCG(1, uint64(at)))
+	if dtype == kernels.I32 {
+		ids := make([]int32, n)
+		for i := range ids {
+			if name == "tokens" || name == "targets" {
+				ids[i] = random.Int32N(int32(call.Dim("V")))
+			}
+		}
+		return kernels.BytesOf(ids), nil
+	}
+	values := make([]float32, n)
+	for i := range values {
+		values[i] = 2*random.Float32() - 1
+		if name == "v" || name == "rstd" || name == "step" { // a variance, a scale, and corrections that are divided by
+			values[i] = max(values[i]*values[i], 1e-3)
+		}
+	}
+	piece := make([]byte, n*dtype.Size())
+	return piece, kernels.Narrow(piece, values, dtype)
+}

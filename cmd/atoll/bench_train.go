@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/spf13/cobra"
+
+	"atoll/engine"
+	"atoll/kernels"
+	"atoll/model"
+	"atoll/model/gpt2"
+	"atoll/trainer/metric"
+)
+
+// trainBench is what atoll bench train prints.
+type trainBench struct {
+	workload
+	TokensPerSecond float64     `json:"tokens_per_second"`
+	Milliseconds    float64     `json:"milliseconds"` // of a step
+	FirstStep       float64     `json:"first_step_milliseconds"`
+	PeakShare       float64     `json:"peak_share"`     // of the machine's operations a second, 0 to 1
+	ResidentBytes   int64       `json:"resident_bytes"` // the process at its largest, while it trained
+	Loss            float64     `json:"loss"`           // after the last step
+	Machine         machineInfo `json:"machine"`
+}
+
+func (r trainBench) String() string {
+	return fmt.Sprintf("%v\n%v\n%.0f tokens/s, %.2f ms a step (the first %.2f), %.1f%% of the peak, %s resident", r.workload, r.Machine,
+		r.TokensPerSecond, r.Milliseconds, r.FirstStep, 100*r.PeakShare, showBytes(r.ResidentBytes))
+}
+
+func newBenchTrain(s streams) *cobra.Command {
+	return benchCommand(s, &cobra.Command{
+		Use:     "train",
+		Short:   "Steps of pretraining: forward, backward, clipping and AdamW on random tokens",
+		Example: "  atoll bench train --model gpt2 --batch 4 --seq 64 --steps 10 --json\n  atoll bench train --model mini --layers 4 --width 128 --heads 4 --vocab 257 --batch 12",
+	}, &benchFlags{shapeFlags: shapeFlags{batch: 4, sequence: 64}, steps: 10}, benchTrain)
+}
+
+func benchTrain(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
+	c, device, precision, err := f.open()
+	if err != nil {
+		return nil, err
+	}
+	defer device.Close()
+	c.Labels, c.Problem = nil, model.LanguageModel
+	store, err := randomStore(device, c, true)
+	if err != nil {
+		return nil, err
+	}
+	defer store.Free()
+	p, err := compileTraining(store, c, f, precision)
+	if err != nil {
+		return nil, err
+	}
+	defer p.State().Free()
+	defer p.Free()
+	step, random := 0, rand.New(rand.NewPCG(1, 0))
+	seconds, first, err := median(ctx, f.steps, func() error {
+		for _, name := range []string{gpt2.Tokens, gpt2.Targets} {
+			for i := range p.Ints(name) {
+				p.Ints(name)[i] = random.Int32N(int32(c.Vocab))
+			}
+		}
+		store.Step()[kernels.StepLossScale] = 1 / float32(f.batch*f.sequence)
+		benchAdamW.Fill(store.Step(), 1e-4, step)
+		step++
+		return p.Run()
+	})
+	if err != nil {
+		return nil, err
+	}
+	r := trainBench{workload: f.workload(c), Milliseconds: 1e3 * seconds, FirstStep: 1e3 * first, ResidentBytes: residentBytes(), Loss: float64(store.Loss())}
+	r.TokensPerSecond = float64(f.batch*f.sequence) / seconds
+	r.Machine = measureMachine(device, precision)
+	r.PeakShare = metric.PeakShare(r.TokensPerSecond, metric.TrainingFLOPs(c.Layers, c.Width, c.Vocab, f.sequence), r.Machine.Peak)
+	return r, nil
+}
+
+func compileTraining(store *engine.Store, c model.Config, f *benchFlags, precision kernels.DType) (*engine.Program, error) {
+	spec := gpt2.Spec{Batch: f.batch, Sequence: f.sequence, Loss: true}
+	for _, p := range c.Params() {
+		spec.Train = append(spec.Train, p.Name)
+	}
+	graph, err := gpt2.Build(c, spec)
+	if err != nil {
+		return nil, err
+	}
+	elements, gradElements := store.Elements()
+	update, err := benchAdamW.Update(store.Ranges(), elements, gradElements)
+	if err != nil {
+		return nil, err
+	}
+	return engine.Compile(graph, store, engine.Options{Precision: precision, Update: &update})
+}

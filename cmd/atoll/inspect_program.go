@@ -1,0 +1,251 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"atoll/engine"
+	"atoll/engine/ir"
+	"atoll/engine/op"
+	"atoll/engine/plan"
+	"atoll/kernels"
+	"atoll/model"
+	"atoll/model/gpt2"
+	"atoll/trainer/optim"
+)
+
+// programFlags are the settings of atoll inspect program.
+type programFlags struct {
+	shapeFlags
+	device              deviceFlags
+	train, loss, decode bool
+	plan, asJSON        bool
+}
+
+// programInfo is what atoll inspect program prints.
+type programInfo struct {
+	Model        string        `json:"model"`
+	Mode         string        `json:"mode"` // train, loss, decode or score
+	Batch        int           `json:"batch"`
+	Sequence     int           `json:"seq"`
+	Precision    string        `json:"precision"`
+	Instructions []string      `json:"instructions"`
+	Memory       memoryInfo    `json:"memory"`
+	Values       []plannedInfo `json:"values,omitempty"` // with --plan: the temporaries
+}
+
+// memoryInfo is in bytes.
+type memoryInfo struct {
+	Weights   int64 `json:"weights"`
+	Gradients int64 `json:"gradients"`
+	Moments   int64 `json:"moments"`
+	State     int64 `json:"state"` // caches of keys and values
+	Ends      int64 `json:"inputs_and_outputs"`
+	Arena     int64 `json:"arena"` // of the temporaries
+	Floor     int64 `json:"floor"` // the most that is alive at one instruction: no plan needs less
+}
+
+// plannedInfo is the place of a temporary.
+type plannedInfo struct {
+	Name   string `json:"name"`
+	DType  string `json:"dtype"`
+	Shape  []int  `json:"shape"`
+	Bytes  int64  `json:"bytes"`
+	Offset int64  `json:"offset"`
+	First  int    `json:"first"` // instruction that uses it
+	Last   int    `json:"last"`
+}
+
+func newInspectProgram(s streams) *cobra.Command {
+	f := &programFlags{shapeFlags: shapeFlags{batch: 4, sequence: 64}}
+	c := &cobra.Command{
+		Use:   "program",
+		Short: "The compiled program of a model as text, with its memory plan",
+		Long: "Compiles the graph for a batch shape as training and scoring do and prints the instructions that the device replays: what is\n" +
+			"written, the kernel, what is read, the dims. Weights are neither needed nor allocated.",
+		Example: "  atoll inspect program --model gpt2 --batch 4 --seq 64 --train --precision bf16\n" +
+			"  atoll inspect program --model gpt2-xl --train --batch 1 --seq 1024 --plan --json",
+		Args: exactly(0, "flags only"),
+		RunE: func(*cobra.Command, []string) error {
+			info, err := describeProgram(f)
+			if err != nil {
+				return err
+			}
+			if f.asJSON {
+				return writeJSON(s.out, info)
+			}
+			info.print(s.out)
+			return nil
+		},
+	}
+	flags := c.Flags()
+	f.shapeFlags.add(flags)
+	flags.IntVar(&f.labels, "labels", 0, "classes of a new classification head on a language model; 0: none")
+	flags.BoolVar(&f.train, "train", false, "forward, loss, backward and update")
+	flags.BoolVar(&f.loss, "loss", false, "forward and loss")
+	flags.BoolVar(&f.decode, "decode", false, "--seq new tokens against caches of keys and values")
+	flags.BoolVar(&f.plan, "plan", false, "list the place of every temporary")
+	f.device.add(flags)
+	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
+	withConfig(c)
+	return c
+}
+
+// mode names what is compiled: for a language model scoring is the loss, since it has nothing else to give.
+func (f *programFlags) mode(c model.Config) (string, error) {
+	chosen := "score"
+	if len(c.Labels) == 0 {
+		chosen = "loss"
+	}
+	n := 0
+	for _, m := range []struct {
+		name string
+		on   bool
+	}{{"train", f.train}, {"loss", f.loss}, {"decode", f.decode}} {
+		if m.on {
+			chosen = m.name
+			n++
+		}
+	}
+	if n > 1 {
+		return "", usage("--train, --loss and --decode exclude each other: give one of them")
+	}
+	return chosen, nil
+}
+
+func describeProgram(f *programFlags) (programInfo, error) {
+	c, err := f.config()
+	if err != nil {
+		return programInfo{}, err
+	}
+	device, precision, err := f.device.open()
+	if err != nil {
+		return programInfo{}, err
+	}
+	defer device.Close()
+	info := programInfo{Model: f.model, Batch: f.batch, Sequence: f.sequence, Precision: precision.String()}
+	if info.Mode, err = f.mode(c); err != nil {
+		return info, err
+	}
+	list, store, err := compileList(c, info.Mode, f.batch, f.sequence, precision)
+	if err != nil {
+		return info, err
+	}
+	layout := plan.Temporaries(list)
+	info.Memory = memoryInfo{Arena: layout.Bytes, Floor: layout.Floor}
+	weights, grads := store.Elements()
+	info.Memory.Weights, info.Memory.Gradients, info.Memory.Moments = 4*weights, 4*grads, 8*grads
+	for _, v := range list.Values {
+		switch {
+		case v.Kind == ir.State && v.Name != ir.FlatMoment1 && v.Name != ir.FlatMoment2:
+			info.Memory.State += plan.Align(v.Bytes())
+		case v.Kind == ir.Input || v.Kind == ir.Output:
+			info.Memory.Ends += plan.Align(v.Bytes())
+		}
+	}
+	for n := range list.Instrs {
+		info.Instructions = append(info.Instructions, list.Line(n))
+	}
+	if f.plan {
+		info.Values = planned(list, layout)
+	}
+	return info, nil
+}
+
+// compileList lowers a model's graph over a store that takes no memory.
+func compileList(c model.Config, mode string, batch, sequence int, precision kernels.DType) (ir.Program, *engine.Store, error) {
+	store, err := engine.NewStore(paperDevice{}, c.Params(), func(string) bool { return mode == "train" })
+	if err != nil {
+		return ir.Program{}, nil, err
+	}
+	spec := gpt2.Spec{Batch: batch, Sequence: sequence, Loss: mode != "score"}
+	o := engine.Options{Precision: precision}
+	if mode == "train" {
+		for _, p := range c.Params() {
+			spec.Train = append(spec.Train, p.Name)
+		}
+		elements, gradElements := store.Elements()
+		update, err := benchAdamW.Update(store.Ranges(), elements, gradElements)
+		if err != nil {
+			return ir.Program{}, nil, err
+		}
+		o.Update = &update
+	}
+	var graph *op.Graph
+	if mode == "decode" {
+		graph, err = gpt2.BuildDecoder(c, batch, sequence)
+	} else {
+		graph, err = gpt2.Build(c, spec)
+	}
+	if err != nil {
+		return ir.Program{}, nil, err
+	}
+	list, err := engine.Lower(graph, o)
+	return list, store, err
+}
+
+// planned lists the temporaries in the order of their first use.
+func planned(list ir.Program, layout plan.Layout) []plannedInfo {
+	at := map[ir.ID]int{}
+	var values []plannedInfo
+	for n, i := range list.Instrs {
+		for _, id := range i.Args {
+			if id == ir.None || list.Values[id].Kind != ir.Temp {
+				continue
+			}
+			if _, known := at[id]; !known {
+				v := list.Values[id]
+				at[id] = len(values)
+				name := v.Name
+				if name == "" {
+					name = fmt.Sprintf("%%%d", id)
+				}
+				values = append(values, plannedInfo{name, v.DType.String(), v.Shape, v.Bytes(), layout.Offsets[id], n, n})
+			}
+			values[at[id]].Last = n
+		}
+	}
+	return values
+}
+
+func (info programInfo) print(w io.Writer) {
+	fmt.Fprintf(w, "%s, %s, batch %d, sequence %d, %s: %d instructions\n", info.Model, info.Mode, info.Batch, info.Sequence, info.Precision,
+		len(info.Instructions))
+	for n, line := range info.Instructions {
+		fmt.Fprintf(w, "%4d  %s\n", n, line)
+	}
+	for _, v := range info.Values {
+		fmt.Fprintf(w, "value %-6s %s%v, %d bytes at %d, instructions %d to %d\n", v.Name, v.DType, v.Shape, v.Bytes, v.Offset, v.First, v.Last)
+	}
+	m := info.Memory
+	fmt.Fprintf(w, "weights            %12d bytes\ngradients          %12d\nmoments            %12d\ncaches             %12d\ninputs and outputs %12d\n",
+		m.Weights, m.Gradients, m.Moments, m.State, m.Ends)
+	fmt.Fprintf(w, "temporaries        %12d, and no plan needs less than %d\n", m.Arena, m.Floor)
+	fmt.Fprintf(w, "together           %12d (%s)\n", m.total(), showBytes(m.total()))
+}
+
+func (m memoryInfo) total() int64 {
+	return m.Weights + m.Gradients + m.Moments + m.State + m.Ends + m.Arena
+}
+
+// paperDevice has buffers without memory: a store on it knows where everything would lie.
+type paperDevice struct{ kernels.Device }
+
+// NewBuffer gives a buffer that only has a size.
+func (paperDevice) NewBuffer(bytes int64) (kernels.Buffer, error) {
+	return paperBuffer{size: bytes}, nil
+}
+
+type paperBuffer struct {
+	kernels.Buffer
+	size int64
+}
+
+func (b paperBuffer) Size() int64 { return b.size }
+func (paperBuffer) Bytes() []byte { return nil }
+func (paperBuffer) Free()         {}
+
+// benchAdamW is the optimizer of programs that are looked at or measured, with the defaults of pretraining.
+var benchAdamW = optim.AdamW{Beta1: 0.9, Beta2: 0.95, Epsilon: 1e-8, Decay: 0.1, Clip: 1}

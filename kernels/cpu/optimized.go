@@ -1,0 +1,6 @@
+//go:build !checked
+
+package cpu
+
+// #cgo CFLAGS: -O3
+import "C"
