@@ -18,7 +18,7 @@ LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
 # Where goroutines or C threads share memory; the rest is tested without the
 # race detector, which slows the numeric code down tenfold.
-RACE_PACKAGES ?= ./kernels/... ./engine/... ./trainer/... ./model/predict/... ./cmd/...
+RACE_PACKAGES ?= ./kernels/cpu ./engine ./trainer ./trainer/data ./trainer/metric ./model/bpe ./model/predict ./cmd/atoll/server
 FUZZ_TIME     ?= 30s
 
 # Undefined behaviour ends the test instead of printing a line that nobody reads.
@@ -93,7 +93,7 @@ bench-peers: .venv/installed ## the same work in PyTorch and Transformers, in a 
 	@if [ -n "$(TEXT)" ]; then .venv/bin/python bench/peers/nanogpt_cpu.py --text "$(TEXT)"; \
 	else echo "bench-peers: nanogpt_cpu.py SKIPPED: name its text, make bench-peers TEXT=input.txt"; fi
 
-check: format vet lint build test test-race test-sanitize test-arm64 vet-darwin ## exactly what CI runs
+check: format vet lint build test test-race test-sanitize test-arm64 ## exactly what CI runs
 
 clean: ## remove what make made: bin, build, .tools, .venv (runs and data directories stay)
 	rm -rf bin build .tools .venv
