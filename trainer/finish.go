@@ -5,19 +5,20 @@ import (
 	"math"
 
 	"atoll/model/checkpoint"
+	"atoll/trainer/metric"
 )
 
 // finish writes the report and says how the run ended.
 func (r *run) finish(ctx context.Context) (*Result, error) {
-	result := &Result{Step: r.state.Step, Tokens: r.state.Tokens, Seconds: r.seconds(), TrainLoss: math.NaN(), BestStep: r.state.BestStep,
+	result := &Result{Step: r.state.Step, Tokens: r.state.Tokens, Seconds: r.seconds(), TrainLoss: metric.Number(math.NaN()), BestStep: r.state.BestStep,
 		BestScore: r.state.BestScore, ScoreName: r.task.scoreName(), Report: r.path(reportFile),
 		Interrupted: r.stopped == interrupted, Stopped: r.stopped}
-	if _, language := r.task.(*language); language {
+	if _, language := r.task.(*language); language && r.state.BestStep > 0 {
 		result.BestScore = -result.BestScore // stored below zero, so that more is better
 	}
 	for _, record := range r.history.records {
 		if record.Split == "train" {
-			result.TrainLoss = float64(record.Loss)
+			result.TrainLoss = record.Loss
 		}
 	}
 	var err error

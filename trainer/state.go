@@ -95,6 +95,9 @@ func (r *run) removeRun() error {
 	if err != nil {
 		return err
 	}
+	if err := r.keepsSource(); err != nil {
+		return err
+	}
 	for _, e := range entries {
 		switch name := e.Name(); {
 		case name == "settings.yaml", name == "metrics.jsonl", name == reportFile, name == samplesFile, name == checkpointsFolder,
@@ -103,6 +106,27 @@ func (r *run) removeRun() error {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// keepsSource refuses to delete the run that this one starts from: it would be lost before the new one is there.
+func (r *run) keepsSource() error {
+	if r.From == "" {
+		return nil
+	}
+	out, errOut := filepath.EvalSymlinks(r.Out)
+	from, errFrom := filepath.EvalSymlinks(r.From)
+	if err := errors.Join(errOut, errFrom); err != nil {
+		return err
+	}
+	out, errOut = filepath.Abs(out)
+	from, errFrom = filepath.Abs(from)
+	if err := errors.Join(errOut, errFrom); err != nil {
+		return err
+	}
+	if below, err := filepath.Rel(out, from); err == nil && filepath.IsLocal(below) {
+		return fmt.Errorf("%s holds the weights that the run starts from (--from %s), and --overwrite would delete them: give another --out", r.Out, r.From)
 	}
 	return nil
 }

@@ -30,17 +30,17 @@ type Env struct {
 
 // Result is how a run ended.
 type Result struct {
-	Step        int     `json:"step"`
-	Tokens      int64   `json:"tokens"` // trained on, over all sessions of the run
-	Seconds     float64 `json:"seconds"`
-	TrainLoss   float64 `json:"train_loss"`
-	BestStep    int     `json:"best_step"`
-	BestScore   float64 `json:"best_score"` // validation loss of a language model, accuracy or micro F1 of a classifier
-	ScoreName   string  `json:"score_name"`
-	Checkpoint  string  `json:"checkpoint"`
-	Report      string  `json:"report"`
-	Interrupted bool    `json:"interrupted"`
-	Stopped     string  `json:"stopped,omitempty"` // why it ended before the steps were done
+	Step        int           `json:"step"`
+	Tokens      int64         `json:"tokens"` // trained on, over all sessions of the run
+	Seconds     float64       `json:"seconds"`
+	TrainLoss   metric.Number `json:"train_loss"` // of the last step; not a number before the first
+	BestStep    int           `json:"best_step"`
+	BestScore   float64       `json:"best_score"` // validation loss of a language model, accuracy or micro F1 of a classifier
+	ScoreName   string        `json:"score_name"`
+	Checkpoint  string        `json:"checkpoint"`
+	Report      string        `json:"report"`
+	Interrupted bool          `json:"interrupted"`
+	Stopped     string        `json:"stopped,omitempty"` // why it ended before the steps were done
 }
 
 // Pretrain trains a language model on the training split of a data directory, from nothing or from given weights.

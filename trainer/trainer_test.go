@@ -28,7 +28,7 @@ func TestPretrainLearns(t *testing.T) {
 	if math.Abs(float64(*valid[1].Perplexity)-math.Exp(float64(valid[1].Loss))) > 1e-6 {
 		t.Errorf("perplexity %v of loss %v", *valid[1].Perplexity, valid[1].Loss)
 	}
-	if train := l.records("run", "train"); len(train) != 80 || math.Abs(float64(train[0].Loss)-math.Log(257)) > 0.1 || r.TrainLoss != float64(train[79].Loss) {
+	if train := l.records("run", "train"); len(train) != 80 || math.Abs(float64(train[0].Loss)-math.Log(257)) > 0.1 || r.TrainLoss != train[79].Loss {
 		t.Errorf("%d records, the first loss %v, want 80 from %v on", len(train), train[0].Loss, math.Log(257))
 	}
 }

@@ -57,8 +57,16 @@ func (r *run) withDropout(c model.Config) model.Config {
 }
 
 // openWeights opens the model that the run starts from and checks that the data was made with its tokenizer.
+//
+// A resumed run opens its own newest checkpoint instead: the model that it once started from may be gone.
 func (r *run) openWeights() (*checkpoint.Checkpoint, error) {
-	c, err := checkpoint.Open(r.From, checkpoint.Options{})
+	from := r.From
+	if r.Resume {
+		if dir, _, err := checkpoint.Latest(r.Out); err == nil {
+			from = dir
+		}
+	}
+	c, err := checkpoint.Open(from, checkpoint.Options{})
 	if err != nil {
 		return nil, err
 	}

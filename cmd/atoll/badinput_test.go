@@ -236,6 +236,35 @@ func TestTrainRefusesWhatDoesNotFit(t *testing.T) {
 	}
 }
 
+// damages are the ways in which a model directory may be broken, each planted into a copy of a good one.
+var damages = []struct {
+	name   string
+	damage func(dir string) error
+	want   []string
+}{
+	{"truncated safetensors", func(dir string) error {
+		return edit(dir, "model.safetensors", func(b []byte) []byte { return b[:len(b)/2] })
+	},
+		[]string{"model.safetensors"}},
+	{"safetensors without a header", func(dir string) error {
+		return edit(dir, "model.safetensors", func([]byte) []byte { return []byte("PK") })
+	},
+		[]string{"model.safetensors"}},
+	{"wrong dtype", func(dir string) error { return editHeader(dir, "transformer.ln_f.bias", "dtype", "I32") },
+		[]string{"transformer.ln_f.bias", "I32"}},
+	{"wrong shape", func(dir string) error { return editHeader(dir, "transformer.ln_f.bias", "shape", []int{2, 12}) },
+		[]string{"transformer.ln_f.bias", "[2 12]", "[24]"}},
+	{"absent tensor", func(dir string) error { return renameTensor(dir, "transformer.ln_f.bias", "transformer.ln_x.bias") },
+		[]string{"transformer.ln_f.bias"}},
+	{"unknown config", func(dir string) error {
+		return edit(dir, "config.json", func(b []byte) []byte { return []byte(strings.Replace(string(b), `"gpt2"`, `"gpt7"`, 1)) })
+	}, []string{"config.json", "gpt7"}},
+	{"config that is none", func(dir string) error { return edit(dir, "config.json", func([]byte) []byte { return []byte("{") }) },
+		[]string{"config.json"}},
+	{"NaN weights", func(dir string) error { return plant(dir, "transformer.ln_f.bias", float32(math.NaN())) }, []string{"transformer.ln_f.bias", "NaN"}},
+	{"no tokenizer", func(dir string) error { return os.Remove(filepath.Join(dir, "tokenizer.json")) }, []string{"tokenizer"}},
+}
+
 // TestTrainRefusesDamagedModels: each way of damage is planted into a copy of a good model.
 func TestTrainRefusesDamagedModels(t *testing.T) {
 	w := newWorkshop(t)
@@ -246,42 +275,8 @@ func TestTrainRefusesDamagedModels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []struct {
-		name   string
-		damage func(dir string) error
-		want   []string
-	}{
-		{"truncated safetensors", func(dir string) error {
-			return edit(dir, "model.safetensors", func(b []byte) []byte { return b[:len(b)/2] })
-		},
-			[]string{"model.safetensors"}},
-		{"safetensors without a header", func(dir string) error {
-			return edit(dir, "model.safetensors", func([]byte) []byte { return []byte("PK") })
-		},
-			[]string{"model.safetensors"}},
-		{"wrong dtype", func(dir string) error { return editHeader(dir, "transformer.ln_f.bias", "dtype", "I32") },
-			[]string{"transformer.ln_f.bias", "I32"}},
-		{"wrong shape", func(dir string) error { return editHeader(dir, "transformer.ln_f.bias", "shape", []int{2, 12}) },
-			[]string{"transformer.ln_f.bias", "[2 12]", "[24]"}},
-		{"absent tensor", func(dir string) error { return renameTensor(dir, "transformer.ln_f.bias", "transformer.ln_x.bias") },
-			[]string{"transformer.ln_f.bias"}},
-		{"unknown config", func(dir string) error {
-			return edit(dir, "config.json", func(b []byte) []byte { return []byte(strings.Replace(string(b), `"gpt2"`, `"gpt7"`, 1)) })
-		}, []string{"config.json", "gpt7"}},
-		{"config that is none", func(dir string) error { return edit(dir, "config.json", func([]byte) []byte { return []byte("{") }) },
-			[]string{"config.json"}},
-		{"NaN weights", func(dir string) error { return plant(dir, "transformer.ln_f.bias", float32(math.NaN())) }, []string{"transformer.ln_f.bias", "NaN"}},
-		{"no tokenizer", func(dir string) error { return os.Remove(filepath.Join(dir, "tokenizer.json")) }, []string{"tokenizer"}},
-	} {
-		dir := w.path("damaged")
-		if err := os.CopyFS(dir, os.DirFS(good)); err != nil {
-			t.Fatal(err)
-		}
-		for _, name := range []string{"manifest.json", "optimizer.safetensors", "state.json"} { // as a model from elsewhere
-			if err := os.Remove(filepath.Join(dir, name)); err != nil {
-				t.Fatal(err)
-			}
-		}
+	for _, c := range damages {
+		dir := w.copyModel(good)
 		if err := c.damage(dir); err != nil {
 			t.Fatal(err)
 		}
@@ -291,6 +286,55 @@ func TestTrainRefusesDamagedModels(t *testing.T) {
 		}
 	}
 	w.refuses("missing model", exitFailed, []string{w.path("absent")}, "pretrain", "--data", lm, "--from", w.path("absent"), "--steps", "2", "--seq", "24", "--out", w.path("out"))
+}
+
+// copyModel copies a checkpoint as a model from elsewhere: without what a run keeps in it, checksums among it.
+func (w workshop) copyModel(checkpoint string) string {
+	w.Helper()
+	dir := w.path("damaged")
+	if err := os.CopyFS(dir, os.DirFS(checkpoint)); err != nil {
+		w.Fatal(err)
+	}
+	for _, name := range []string{"manifest.json", "optimizer.safetensors", "state.json"} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			w.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// TestEveryCommandRefusesDamagedModels: those that read a model, on a classifier and on a language model.
+func TestEveryCommandRefusesDamagedModels(t *testing.T) {
+	w := newWorkshop(t)
+	lm, labelled := w.data()
+	w.must(w.training("pretrain", lm, w.path("lm-run"), "--steps", "2")...)
+	w.must(w.training("finetune", labelled, w.path("run"), "--steps", "2")...)
+	text := w.write("text.txt", "some text\n")
+	for _, c := range damages {
+		for run, commands := range map[string][][]string{
+			"run":    {{"classify", text}, {"evaluate", "--data", labelled}, {"export", "--out", w.path("out")}, {"finetune", "--data", labelled, "--out", w.path("out"), "--seq", "24"}},
+			"lm-run": {{"generate", "--prompt", "some"}, {"evaluate", "--data", lm}},
+		} {
+			dir := w.copyModel(w.path(run, "checkpoints", "step-00000002"))
+			if err := c.damage(dir); err != nil {
+				t.Fatal(err)
+			}
+			for _, args := range commands {
+				flag := "--model"
+				if args[0] == "finetune" {
+					flag = "--from"
+				}
+				w.refuses(args[0]+", "+c.name, exitFailed, c.want, append(args, flag, dir)...)
+			}
+			if err := os.RemoveAll(dir); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, args := range [][]string{{"classify", text, "--model", w.path("lm-run")}, {"generate", "--prompt", "some", "--model", w.path("run")},
+		{"evaluate", "--data", lm, "--model", w.path("run")}} {
+		w.refuses(args[0]+" of the wrong kind", exitFailed, nil, args...)
+	}
 }
 
 func edit(dir, name string, change func([]byte) []byte) error {

@@ -300,6 +300,22 @@ func TestResumeTakesALengthFromTheCommandLine(t *testing.T) {
 	}
 }
 
+// TestResumeWithoutTheModelItStartedFrom: the run's own checkpoint is all that it needs.
+func TestResumeWithoutTheModelItStartedFrom(t *testing.T) {
+	w := newWorkshop(t)
+	lm, labelled := w.data()
+	base, out := w.path("base"), w.path("run")
+	w.must(w.training("pretrain", lm, base, "--steps", "2")...)
+	w.must("finetune", "--data", labelled, "--from", base, "--out", out, "--seq", "24", "--steps", "4", "--batch", "4", "--method", "last", "--precision", "fp32")
+	if err := os.RemoveAll(base); err != nil {
+		t.Fatal(err)
+	}
+	w.must("finetune", "--out", out, "--resume", "--steps", "8")
+	if step := lastStep(out); step != 8 {
+		t.Errorf("the run went on to step %d, want 8", step)
+	}
+}
+
 // TestKeptCheckpoints: the last two and the best stay.
 func TestKeptCheckpoints(t *testing.T) {
 	w := newWorkshop(t)
@@ -316,5 +332,41 @@ func TestKeptCheckpoints(t *testing.T) {
 	}
 	if want := []string{"best", "latest", "step-00000015", "step-00000020"}; !slices.Equal(names, want) {
 		t.Errorf("checkpoints %v, want %v", names, want)
+	}
+}
+
+// TestInterruptBeforeTheFirstStep: there is no loss yet; the run saves, exits with 130, and goes on from its beginning.
+func TestInterruptBeforeTheFirstStep(t *testing.T) {
+	w := newWorkshop(t)
+	lm, _ := w.data()
+	whole, out := w.path("whole"), w.path("run")
+	w.must(w.training("pretrain", lm, whole)...)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	var stdout, stderr bytes.Buffer
+	code := run(ctx, append(w.training("pretrain", lm, out), "--json"), strings.NewReader(""), &stdout, &stderr)
+	var result struct {
+		Step        int
+		Interrupted bool
+	}
+	if err := json.Unmarshal(stdout.Bytes(), &result); err != nil || code != exitInterrupted || !result.Interrupted || result.Step != 0 {
+		t.Errorf("exit %d, %v, %s\n%s", code, err, stdout.String(), stderr.String())
+	}
+	stdout.Reset()
+	if run(ctx, []string{"pretrain", "--out", out, "--resume"}, strings.NewReader(""), &stdout, &stderr); !strings.Contains(stdout.String(), "not evaluated yet") {
+		t.Errorf("a result without an evaluation: %s", stdout.String())
+	}
+	w.must("pretrain", "--out", out, "--resume")
+	w.same("interrupted before the first step", out, whole)
+}
+
+// TestOverwriteKeepsTheModelItStartsFrom: a run may not replace the one that its weights come from.
+func TestOverwriteKeepsTheModelItStartsFrom(t *testing.T) {
+	w := newWorkshop(t)
+	lm, labelled := w.data()
+	out := w.path("run")
+	w.must(w.training("pretrain", lm, out, "--steps", "2")...)
+	for _, from := range []string{out, filepath.Join(out, "checkpoints", "step-00000002"), filepath.Join(out, "..", "run")} {
+		w.refuses("from "+from, exitFailed, []string{out, "--out"}, "finetune", "--data", labelled, "--from", from, "--out", out, "--overwrite", "--seq", "24", "--steps", "2", "--epochs", "0")
 	}
 }

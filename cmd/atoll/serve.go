@@ -90,7 +90,7 @@ func serve(ctx context.Context, s streams, f *serveFlags, device *deviceFlags) (
 		if _, err = m.Classify(ctx, []string{"ready"}); err != nil {
 			return server.Model{}, err
 		}
-		served := describeModel(f, m)
+		served := servedModel(f, m)
 		fmt.Fprintf(s.err, "%s, %v\n%s: %v, %d labels, from %s\nlistening on http://%s\n", d.Describe(), precision,
 			served.Name, served.Problem, len(served.Labels), m.Dir, listener.Addr())
 		return served, nil
@@ -101,7 +101,7 @@ func serve(ctx context.Context, s streams, f *serveFlags, device *deviceFlags) (
 	return err
 }
 
-func describeModel(f *serveFlags, m *predict.Model) server.Model {
+func servedModel(f *serveFlags, m *predict.Model) server.Model {
 	name := f.name
 	if name == "" {
 		name = filepath.Base(f.model)

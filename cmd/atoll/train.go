@@ -110,8 +110,12 @@ func oneLength(flags *pflag.FlagSet, s *trainer.Settings) {
 }
 
 func printResult(st streams, r *trainer.Result) error {
-	_, err := fmt.Fprintf(st.out, "step %d, %d tokens, %.1f s, training loss %.4f\nbest %s %.4f at step %d\ncheckpoint %s\nreport %s\n",
-		r.Step, r.Tokens, r.Seconds, r.TrainLoss, r.ScoreName, r.BestScore, r.BestStep, r.Checkpoint, r.Report)
+	best := "not evaluated yet"
+	if r.BestStep > 0 {
+		best = fmt.Sprintf("best %s %.4f at step %d", r.ScoreName, r.BestScore, r.BestStep)
+	}
+	_, err := fmt.Fprintf(st.out, "step %d, %d tokens, %.1f s, training loss %.4f\n%s\ncheckpoint %s\nreport %s\n",
+		r.Step, r.Tokens, r.Seconds, r.TrainLoss, best, r.Checkpoint, r.Report)
 	if err == nil && r.Stopped != "" && !r.Interrupted {
 		_, err = fmt.Fprintf(st.out, "stopped early: %s\n", r.Stopped)
 	}
