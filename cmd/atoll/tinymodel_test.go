@@ -75,3 +75,11 @@ func parseLines(t *testing.T, text string) []map[string]any {
 	}
 	return rows
 }
+
+// parseJSON reads one JSON document.
+func parseJSON(t *testing.T, text string, to any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), to); err != nil {
+		t.Fatalf("%v in %.300q, want one JSON document", err, text)
+	}
+}
