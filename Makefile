@@ -18,7 +18,7 @@ LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
 # Where goroutines or C threads share memory; the rest is tested without the
 # race detector, which slows the numeric code down tenfold.
-RACE_PACKAGES ?= ./kernels/cpu ./engine ./trainer ./trainer/data ./trainer/metric ./model/bpe ./model/predict ./cmd/atoll/server
+RACE_PACKAGES ?= ./engine ./trainer ./trainer/data ./trainer/metric ./model/bpe ./model/predict ./cmd/atoll/server
 FUZZ_TIME     ?= 30s
 
 # Undefined behaviour ends the test instead of printing a line that nobody reads.
@@ -42,6 +42,7 @@ test: ## every test of every package
 	$(GO) test ./...
 
 test-race: ## the tests of the packages with threads, under the race detector (RACE_PACKAGES=./... for all)
+	$(GO) test -race -short -tags checked -run 'Concurrent|Buffer|Close|Threads' ./kernels/cpu
 	$(GO) test -race -short -tags checked $(RACE_PACKAGES)
 
 test-sanitize: ## the C kernels on their case table, under the address and undefined-behaviour sanitizers

@@ -67,7 +67,7 @@ func findDevices(threads int) ([]deviceInfo, error) {
 			return nil, err
 		}
 	}
-	return append(found, deviceInfo{Device: "cuda", Unavailable: fmt.Sprintf("this build of atoll for %s/%s has no CUDA: make gpu builds one that has",
+	return append(found, deviceInfo{Device: "cuda", Unavailable: fmt.Sprintf("this build of atoll for %s/%s has no CUDA; it computes on the CPU",
 		runtime.GOOS, runtime.GOARCH)}), nil
 }
 
