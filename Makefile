@@ -42,7 +42,7 @@ test: ## every test of every package
 	$(GO) test ./...
 
 test-race: ## the tests of the packages with threads, under the race detector (RACE_PACKAGES=./... for all)
-	$(GO) test -race -short -tags checked -run 'Concurrent|Buffer|Close|Threads' ./kernels/cpu
+	$(GO) test -race -short -tags checked -run 'Concurrent|Buffer|Checks' ./kernels/cpu
 	$(GO) test -race -short -tags checked $(RACE_PACKAGES)
 
 test-sanitize: ## the C kernels on their case table, under the address and undefined-behaviour sanitizers
