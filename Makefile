@@ -39,21 +39,21 @@ demo: build ## the whole path on text built into the binary: prepare, pretrain, 
 	bin/atoll demo
 
 test: ## every test of every package
-	$(GO) test ./...
+	$(GO) test -timeout 30m ./...
 
 test-race: ## the tests of the packages with threads, under the race detector (RACE_PACKAGES=./... for all)
 	$(GO) test -race -short -tags checked -run 'Concurrent|Buffer|Checks' ./kernels/cpu
-	$(GO) test -race -short -tags checked $(RACE_PACKAGES)
+	$(GO) test -race -short -timeout 30m -tags checked $(RACE_PACKAGES)
 
 test-sanitize: ## the C kernels on their case table, under the address and undefined-behaviour sanitizers
-	CGO_CFLAGS='$(SANITIZE_CFLAGS)' CGO_LDFLAGS='$(SANITIZE_LDFLAGS)' $(GO) test -asan -short -tags checked ./kernels/cpu
+	CGO_CFLAGS='$(SANITIZE_CFLAGS)' CGO_LDFLAGS='$(SANITIZE_LDFLAGS)' $(GO) test -asan -short -timeout 30m -tags checked ./kernels/cpu
 
 test-arm64: ## the kernel tests, cross-built for ARM64 Linux and run under qemu-user
 	@if ! command -v $(ARM64CC) >/dev/null || ! command -v $(firstword $(QEMU)) >/dev/null; then \
 		echo 'test-arm64: SKIPPED: needs $(ARM64CC) and $(firstword $(QEMU)) (Debian: gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)'; \
 	else \
-		echo "$(GO) test -short -exec '$(QEMU)' ./kernels/...  # for linux/arm64"; \
-		CGO_ENABLED=1 GOOS=linux GOARCH=arm64 CC=$(ARM64CC) $(GO) test -short -exec '$(QEMU)' ./kernels/...; \
+		echo "$(GO) test -short -timeout 30m -exec '$(QEMU)' ./kernels/...  # for linux/arm64"; \
+		CGO_ENABLED=1 GOOS=linux GOARCH=arm64 CC=$(ARM64CC) $(GO) test -short -timeout 30m -exec '$(QEMU)' ./kernels/...; \
 	fi
 
 vet: ## go vet
