@@ -105,7 +105,7 @@ typedef struct {
 	uint32_t dtype;
 } head_slice;
 
-enum { AHEAD = 8 }; // rows between reading and prefetching
+enum { AHEAD = 32 }; // rows between reading and prefetching
 
 inl void read_rows_as(float *to, int64_t width, head_slice h, int64_t from, int64_t n, int64_t D, float scale, uint32_t dtype) {
 	vf s = vset(scale);

@@ -11,7 +11,7 @@
 
 // KC steps of depth: a panel of b (16 KB with AVX2) stays in the first cache while it meets all rows of the chunk. A step is
 // one value of k, or two where bf16 is packed in words.
-enum { KC = 256, ROWS = 264 / MR * MR, COLUMNS = 1024 / NR * NR };
+enum { KC = 256, ROWS = (VL == 16 ? 504 : 264) / MR * MR, COLUMNS = 1024 / NR * NR };
 
 typedef struct gemm gemm;
 
@@ -23,8 +23,8 @@ struct gemm {
 	uint32_t precision; // what fp32 operands are rounded to
 	gemm_store *store;
 	const void *context; // of store
-	const void *output;  // [M,N], what store writes, in elements of output_size bytes
-	int output_size;
+	const void *stored[3]; // tensors [M,N] that store reads or writes, for prefetching; NULL where absent
+	int stored_size;       // bytes of their elements
 	// The plan, by gemm_plan:
 	int64_t rows, columns;         // of a chunk
 	int64_t row_chunks, all_chunks;
@@ -85,19 +85,33 @@ static void tile(const gemm *g, int64_t kc, const float *a, const float *b, floa
 	tile_f32(kc, a, b, c, add);
 }
 
-// gemm_plan cuts the output into even chunks, at least two for each worker where that leaves them wide enough to pay for
-// packing their rows. It is 0, or the bytes of scratch that the machine refused.
+// PACKING is what it costs to pack a value, counted in multiply-adds of the tile.
+enum { PACKING = 8 };
+
+// gemm_cut gives the sides of the chunks when the output is cut into about row_chunks by column_chunks, and what the worker with the most
+// of them has to do.
+static int64_t gemm_cut(gemm *g, int64_t row_chunks, int64_t column_chunks) {
+	const int64_t M = g->a.count, N = g->b.count;
+	g->rows = larger(1, pieces(pieces(M, row_chunks), MR)) * MR;
+	g->columns = larger(1, pieces(pieces(N, column_chunks), NR)) * NR;
+	g->row_chunks = pieces(M, g->rows);
+	g->all_chunks = g->row_chunks * pieces(N, g->columns);
+	return pieces(g->all_chunks, team_size(g->team)) * (g->rows * g->columns + PACKING * (g->rows + g->columns));
+}
+
+// gemm_plan cuts the output into the chunks that fit the caches and end the soonest: even ones, as many as the workers or a multiple of
+// them, unless that makes packing too dear. It is 0, or the bytes of scratch that the machine refused.
 static size_t gemm_plan(gemm *g, team *t) {
 	const int64_t M = g->a.count, N = g->b.count, K = g->a.depth, workers = team_size(t);
+	const int64_t fewest_rows = larger(1, pieces(M, ROWS)), fewest_columns = larger(1, pieces(N, COLUMNS));
+	int64_t rows = fewest_rows, columns = fewest_columns, least = INT64_MAX;
 	g->team = t;
-	g->row_chunks = larger(1, pieces(M, ROWS));
-	g->rows = larger(1, pieces(pieces(M, g->row_chunks), MR)) * MR;
-	g->row_chunks = pieces(M, g->rows);
-	int64_t wanted = workers == 1 ? 1 : pieces(2 * workers, larger(1, g->row_chunks));
-	int64_t columns = larger(smaller(pieces(N, wanted), COLUMNS), 4 * NR);
-	columns = pieces(N, larger(1, pieces(N, columns)));
-	g->columns = larger(1, pieces(columns, NR)) * NR;
-	g->all_chunks = g->row_chunks * pieces(N, g->columns);
+	for (int64_t r = fewest_rows; r <= smaller(fewest_rows + workers, larger(1, pieces(M, MR))); r++)
+		for (int64_t rounds = 0; rounds <= 3; rounds++) {
+			const int64_t c = larger(fewest_columns, pieces(rounds * workers, r)), cost = gemm_cut(g, r, c);
+			if (cost < least) least = cost, rows = r, columns = c;
+		}
+	gemm_cut(g, rows, columns);
 	g->depth = KC * per_step(g->precision);
 	g->blocks = larger(1, pieces(K, g->depth));
 	const int64_t steps = smaller(KC, pieces(K, per_step(g->precision)));
@@ -110,9 +124,11 @@ static size_t gemm_plan(gemm *g, team *t) {
 	return 0;
 }
 
+// The functions that prefetch are always inlined: GCC takes one that does nothing else for a function without effect, and deletes its calls.
+
 // prefetch_columns fetches part part of parts of the memory that packing a panel of columns from j on will read. Its rows
 // are far apart, which the processor does not foresee by itself.
-static void prefetch_columns(const gemm_operand *p, int64_t j, int64_t k, int64_t kc, int64_t part, int64_t parts) {
+inl void prefetch_columns(const gemm_operand *p, int64_t j, int64_t k, int64_t kc, int64_t part, int64_t parts) {
 	const int64_t size = p->dtype == DT_F32 ? 4 : 2, line = 64 / size;
 	const int64_t rows = p->by_depth ? kc : smaller(NR, p->count - j), width = p->by_depth ? smaller(NR, p->count - j) : kc;
 	const int64_t lines = pieces(width, line), from = rows * lines * part / parts, end = rows * lines * (part + 1) / parts;
@@ -124,12 +140,20 @@ static void prefetch_columns(const gemm_operand *p, int64_t j, int64_t k, int64_
 	}
 }
 
-// prefetch_output fetches the lines that a tile is stored to, for writing: each row of it is in a page of its own.
-static void prefetch_output(const gemm *g, int64_t m, int64_t n, int64_t rows) {
-	for (int64_t r = 0; r < rows; r++) {
-		const char *at = (const char *)g->output + ((m + r) * g->b.count + n) * g->output_size;
-		for (int i = 0; i < NR * 4; i += 64) __builtin_prefetch(at + i * g->output_size / 4, 1, 3);
+// prefetch_stored fetches the lines that the store of a tile is about: each row of it is in a page of its own.
+inl void prefetch_stored(const gemm *g, int64_t m, int64_t n, int64_t rows) {
+	for (int which = 0; which < 3; which++) {
+		if (!g->stored[which]) continue;
+		for (int64_t r = 0; r < rows; r++) {
+			const char *at = (const char *)g->stored[which] + ((m + r) * g->b.count + n) * g->stored_size;
+			for (int i = 0; i < NR * 4; i += 64) __builtin_prefetch(at + i * g->stored_size / 4, 1, 3);
+		}
 	}
+}
+
+// prefetch_sums fetches what the blocks before this one have summed: a chunk's sums are more than the nearer caches hold.
+inl void prefetch_sums(const float *sums) {
+	for (int i = 0; i < MR * NR; i += 16) __builtin_prefetch(sums + i, 1, 3);
 }
 
 // gemm_panel multiplies all packed rows of a chunk with the packed panel of columns from n on, and fetches the memory of the
@@ -142,7 +166,8 @@ static void gemm_panel(const gemm *g, const gemm_step *s, int64_t n, float *sums
 	for (int64_t i = 0; i < panels; i++) {
 		const int64_t m = s->m + i * MR, rows = smaller(MR, s->end - m);
 		if (next_kc > 0) prefetch_columns(&g->b, next, next_k, next_kc, i, panels);
-		if (last) prefetch_output(g, m, n, rows);
+		if (last) prefetch_stored(g, m, n, rows);
+		if (s->block > 0) prefetch_sums(sums);
 		tile(g, s->kc, s->a + i * s->stride, s->b, sums, s->block > 0);
 		if (last) g->store(g, m, n, rows, columns, sums);
 		if (g->blocks > 1) sums += MR * NR;
@@ -159,6 +184,7 @@ static void gemm_chunk(void *arg, int64_t i, int worker) {
 	s.a = team_scratch(g->team, worker, (g->a_floats + g->b_floats + g->sum_floats) * sizeof(float));
 	s.b = s.a + g->a_floats;
 	float *sums = s.b + g->b_floats;
+	prefetch_columns(&g->b, s.n, 0, smaller(g->depth, g->a.depth), 0, 1);
 	for (; s.block < g->blocks; s.block++) {
 		s.k = s.block * g->depth;
 		s.kc = smaller(g->depth, g->a.depth - s.k);

@@ -98,13 +98,15 @@ inl void transpose(vf r[VL]) {
 #endif
 }
 
-// A square of VL elements by VL steps of depth, from an operand that is contiguous along depth. rows and steps say how much
-// of it is inside the matrix, n how many values a row still has.
-inl void load_square(vf r[VL], const gemm_operand *p, int64_t j, int rows, int64_t k, int64_t n, enum conversion as) {
+// A square of VL elements by VL steps of depth, from an operand that is contiguous along depth. rows says how many elements
+// are inside the matrix, n how many values a row still has, and ahead how many elements further on the next such square of
+// a panel begins, which is fetched; 0 where there is none.
+inl void load_square(vf r[VL], const gemm_operand *p, int64_t j, int rows, int64_t k, int64_t n, int64_t ahead, enum conversion as) {
 	const int size = p->dtype == DT_F32 ? 4 : 2;
 #pragma GCC unroll 16
 	for (int i = 0; i < VL; i++) {
 		const char *row = (const char *)p->start + ((j + i) * p->ld + k) * size;
+		if (ahead) __builtin_prefetch(row + ahead * p->ld * size, 0, 2);
 		if (i >= rows) r[i] = vzero();
 #ifdef NATIVE_BF16
 		else if (in_words(as)) r[i] = load_words(row, 0, n, as);
@@ -115,8 +117,10 @@ inl void load_square(vf r[VL], const gemm_operand *p, int64_t j, int rows, int64
 }
 
 // pack_across fills one panel [steps][width] from an operand that is contiguous along depth. Where width is not a multiple
-// of VL a store runs over into the next step, which is written after it: a panel needs room for VL floats behind it.
-inl void pack_across(float *to, const gemm_operand *p, int64_t j, int width, int64_t k, int64_t kc, enum conversion as) {
+// of VL a store runs over into the next step, which is written after it: a panel needs room for VL floats behind it. ahead is
+// load_square's.
+inl void pack_across(float *to, const gemm_operand *p, int64_t j, int width, int64_t k, int64_t kc, int64_t ahead,
+	enum conversion as) {
 	const int per_step = in_words(as) ? 2 : 1;
 	const int64_t steps = (kc + per_step - 1) / per_step;
 	for (int g = 0; g < width; g += VL) {
@@ -125,8 +129,8 @@ inl void pack_across(float *to, const gemm_operand *p, int64_t j, int width, int
 		for (int64_t s = 0; s < steps; s += VL) {
 			vf r[VL];
 			int64_t n = kc - s * per_step;
-			if (rows == most && n >= VL * per_step) load_square(r, p, j + g, (int)most, k + s * per_step, VL * per_step, as);
-			else load_square(r, p, j + g, rows, k + s * per_step, n, as);
+			if (rows == most && n >= VL * per_step) load_square(r, p, j + g, (int)most, k + s * per_step, VL * per_step, ahead, as);
+			else load_square(r, p, j + g, rows, k + s * per_step, n, ahead, as);
 			if (steps - s >= VL) {
 #pragma GCC unroll 16
 				for (int i = 0; i < VL; i++) vstore(to + (s + i) * width + g, r[i]);
@@ -147,8 +151,15 @@ inl vf load_step(const gemm_operand *p, int64_t j, int64_t n, int64_t k, int64_t
 	return load_some(p->start, i, n, as);
 }
 
+// prefetch_steps fetches the line of element j at steps depths from k on.
+inl void prefetch_steps(const gemm_operand *p, int64_t j, int64_t k, int steps) {
+	const int size = p->dtype == DT_F32 ? 4 : 2;
+	for (int i = 0; i < steps; i++) __builtin_prefetch((const char *)p->start + ((k + i) * p->ld + j) * size, 0, 2);
+}
+
 // pack_along fills panels panels of width, [steps][width] each and stride floats apart (with room between them, see above),
-// from an operand that is contiguous along its long side. It goes a few steps of depth at a time through all panels, so that a line of the source is read once.
+// from an operand that is contiguous along its long side. It goes a few steps of depth at a time through all panels, so that
+// a line of the source is read once, and fetches the next few meanwhile.
 inl void pack_along(float *to, const gemm_operand *p, int64_t j, int64_t panels, int64_t stride, int width, int64_t k, int64_t kc,
 	enum conversion as) {
 	const int per_step = in_words(as) ? 2 : 1, most = 16;
@@ -159,9 +170,11 @@ inl void pack_along(float *to, const gemm_operand *p, int64_t j, int64_t panels,
 			float *panel = to + q * stride;
 			int64_t at = j + q * width, inside = p->count - at;
 			if (inside >= width + VL) {
-				for (int64_t s = from; s < end; s++)
+				for (int64_t s = from; s < end; s++) {
+					if (panels > 1) prefetch_steps(p, at, k + (s + most) * per_step, per_step);
 					for (int g = 0; g < width; g += VL)
 						vstore(panel + s * width + g, load_step(p, at + g, VL, k + s * per_step, kc - s * per_step, as));
+				}
 				continue;
 			}
 			for (int64_t s = from; s < end; s++)
@@ -177,7 +190,8 @@ inl void pack(float *to, const gemm_operand *p, int64_t j, int64_t panels, int64
 	enum conversion as) {
 	if (p->by_depth) pack_along(to, p, j, panels, stride, width, k, kc, as);
 	else
-		for (int64_t q = 0; q < panels; q++) pack_across(to + q * stride, p, j + q * width, width, k, kc, as);
+		for (int64_t q = 0; q < panels; q++)
+			pack_across(to + q * stride, p, j + q * width, width, k, kc, q + 1 < panels ? width : 0, as);
 }
 
 #endif

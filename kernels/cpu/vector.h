@@ -39,9 +39,13 @@ inl vf vsel(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b))
 inl vu vsel_u(vi mask, vu a, vu b) { return ((vu)mask & a) | (~(vu)mask & b); }
 inl vf vabs(vf a) { return (vf)((vu)a & vset_u(0x7fffffff)); }
 
+// vmax and vmin: of two lanes, the larger or the smaller; b where either is a NaN, so put the running value first and the new
+// one second.
 #if VL == 16
 inl vf vfma(vf a, vf b, vf c) { return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
 inl vf vsqrt(vf a) { return (vf)_mm512_sqrt_ps((__m512)a); }
+inl vf vmax(vf a, vf b) { return (vf)_mm512_max_ps((__m512)a, (__m512)b); }
+inl vf vmin(vf a, vf b) { return (vf)_mm512_min_ps((__m512)a, (__m512)b); }
 inl __mmask16 vlanes(int64_t n) { return (__mmask16)((1u << n) - 1); }
 inl vf vload_n(const float *p, int64_t n) { return (vf)_mm512_maskz_loadu_ps(vlanes(n), p); }
 inl void vstore_n(float *p, vf v, int64_t n) { _mm512_mask_storeu_ps(p, vlanes(n), (__m512)v); }
@@ -52,6 +56,8 @@ inl vh vto_f16(vf v) { return (vh)_mm512_cvtps_ph((__m512)v, _MM_FROUND_TO_NEARE
 #elif VL == 8
 inl vf vfma(vf a, vf b, vf c) { return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
 inl vf vsqrt(vf a) { return (vf)_mm256_sqrt_ps((__m256)a); }
+inl vf vmax(vf a, vf b) { return (vf)_mm256_max_ps((__m256)a, (__m256)b); }
+inl vf vmin(vf a, vf b) { return (vf)_mm256_min_ps((__m256)a, (__m256)b); }
 inl __m256i vlanes(int64_t n) {
 	return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
@@ -70,6 +76,8 @@ inl vf vfma(vf a, vf b, vf c) { return (vf)vfmaq_f32((float32x4_t)c, (float32x4_
 #else
 inl vf vfma(vf a, vf b, vf c) { return a * b + c; }
 #endif
+inl vf vmax(vf a, vf b) { return vsel(a > b, a, b); }
+inl vf vmin(vf a, vf b) { return vsel(a < b, a, b); }
 inl vf vsqrt(vf a) {
 	for (int i = 0; i < VL; i++) a[i] = __builtin_sqrtf(a[i]);
 	return a;
@@ -160,10 +168,6 @@ inl vf vround(vf v, uint32_t dtype) {
 	return dtype == DT_BF16 ? (vf)vround_bf16(v) : vfrom_f16(vto_f16(v));
 }
 
-// Of two lanes, the larger or the smaller; b where either is a NaN, so put the running value first and the new one second.
-inl vf vmax(vf a, vf b) { return vsel(a > b, a, b); }
-inl vf vmin(vf a, vf b) { return vsel(a < b, a, b); }
-
 // Over the lanes, always in the order of halving, so that the bits are fixed.
 inl float vsum(vf v) {
 	float lane[VL];
@@ -178,11 +182,25 @@ inl float vmax_lanes(vf v) {
 	return m;
 }
 
+// vscale is p * 2^n for a whole n, of which shifted is n + 12582912: the power is applied in two halves, so that the result
+// may be subnormal.
+inl vf vscale(vf p, vf shifted, vf n) {
+#if VL == 16
+	(void)shifted;
+	return (vf)_mm512_scalef_ps((__m512)p, (__m512)n);
+#else
+	(void)n;
+	vi power = (vi)shifted - (vi)vset_u(0x4b400000);
+	vi half = power >> 1;
+	vf first = (vf)((vu)(half + 127) << 23), second = (vf)((vu)(power - half + 127) << 23);
+	return p * first * second;
+#endif
+}
+
 // vexp is e^x to about 1 ulp: exactly 0 below -104, infinity above 88.73, NaN for NaN. Cephes' polynomial for
-// |r| <= ln(2)/2; the power of two is applied in two halves so that the result may be subnormal.
+// |r| <= ln(2)/2.
 inl vf vexp(vf x) {
-	vf c = vsel(x < vset(-104.0f), vset(-104.0f), x);
-	c = vsel(c > vset(89.0f), vset(89.0f), c);
+	vf c = vmin(vset(89.0f), vmax(vset(-104.0f), x));
 	vf shifted = vfma(c, vset(1.44269504088896341f), vset(12582912.0f)); // the integer is in the low bits
 	vf n = shifted - vset(12582912.0f);
 	vf r = vfma(n, vset(-0.693359375f), c);
@@ -194,10 +212,7 @@ inl vf vexp(vf x) {
 	p = vfma(p, r, vset(1.6666665459e-1f));
 	p = vfma(p, r, vset(5.0000001201e-1f));
 	p = vfma(p, r * r, r) + vset(1.0f);
-	vi power = (vi)shifted - (vi)vset_u(0x4b400000);
-	vi half = power >> 1;
-	vf first = (vf)((vu)(half + 127) << 23), second = (vf)((vu)(power - half + 127) << 23);
-	return p * first * second; // a NaN in c reaches p
+	return vscale(p, shifted, n); // a NaN in c reaches p
 }
 
 // vtanh is tanh to about 2 ulp: Cephes' polynomial near 0, 1 - 2/(e^2x + 1) elsewhere.
