@@ -11,7 +11,7 @@ import (
 // finish writes the report and says how the run ended.
 func (r *run) finish(ctx context.Context) (*Result, error) {
 	result := &Result{Step: r.state.Step, Tokens: r.state.Tokens, Seconds: r.seconds(), TrainLoss: metric.Number(math.NaN()), BestStep: r.state.BestStep,
-		BestScore: r.state.BestScore, ScoreName: r.task.scoreName(), Report: r.path(reportFile),
+		BestScore: r.state.BestScore, ScoreName: r.task.scoreName(), Report: r.path(reportFile), PeakMemory: PeakMemory(),
 		Interrupted: r.stopped == interrupted, Stopped: r.stopped}
 	if _, language := r.task.(*language); language && r.state.BestStep > 0 {
 		result.BestScore = -result.BestScore // stored below zero, so that more is better

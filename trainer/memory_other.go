@@ -2,5 +2,5 @@
 
 package trainer
 
-// peakMemory is not known on this system.
-func peakMemory() int64 { return 0 }
+// PeakMemory is not known on this system.
+func PeakMemory() int64 { return 0 }

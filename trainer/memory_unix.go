@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// peakMemory is the most memory that the process has held at one time, in bytes; 0 where the system does not say.
-func peakMemory() int64 {
+// PeakMemory is the most memory that the process has held at one time, in bytes; 0 where the system does not say.
+func PeakMemory() int64 {
 	var usage syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) != nil {
 		return 0

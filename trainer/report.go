@@ -125,7 +125,7 @@ func (r *run) subtitle() string {
 // tiles are the figures that the log does not hold.
 func (r *run) tiles() []metric.Tile {
 	tiles := []metric.Tile{{Name: "Parameters", Value: parameterCount(r.config.ParamCount()), Note: fmt.Sprintf("%d layers, %d wide", r.config.Layers, r.config.Width)}}
-	if peak := peakMemory(); peak > 0 {
+	if peak := PeakMemory(); peak > 0 {
 		tiles = append(tiles, metric.Tile{Name: "Peak memory", Value: fmt.Sprintf("%.0f MB", float64(peak)/1e6), Note: "of the process"})
 	}
 	return tiles

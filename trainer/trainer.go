@@ -39,6 +39,7 @@ type Result struct {
 	ScoreName   string        `json:"score_name"`
 	Checkpoint  string        `json:"checkpoint"`
 	Report      string        `json:"report"`
+	PeakMemory  int64         `json:"peak_memory_bytes"` // of the process; 0 where the system does not say
 	Interrupted bool          `json:"interrupted"`
 	Stopped     string        `json:"stopped,omitempty"` // why it ended before the steps were done
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -24,6 +25,9 @@ func TestPretrainLearns(t *testing.T) {
 	valid := l.records("run", "valid")
 	if len(valid) != 2 || r.BestScore != float64(valid[1].Loss) || r.BestScore > 2.5 || r.BestStep != 80 || r.Step != 80 {
 		t.Errorf("result %+v, validation %+v", r, valid)
+	}
+	if runtime.GOOS == "linux" && (r.PeakMemory < 1<<20 || r.PeakMemory > 1<<40) {
+		t.Errorf("peak memory is %d bytes, want that of a process", r.PeakMemory)
 	}
 	if math.Abs(float64(*valid[1].Perplexity)-math.Exp(float64(valid[1].Loss))) > 1e-6 {
 		t.Errorf("perplexity %v of loss %v", *valid[1].Perplexity, valid[1].Loss)

@@ -9,6 +9,7 @@ import (
 
 	"atoll/engine"
 	"atoll/model/gpt2"
+	"atoll/trainer"
 	"atoll/trainer/metric"
 )
 
@@ -71,7 +72,7 @@ func benchClassify(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := classifyBench{workload: f.workload(c), DocumentsPerSecond: float64(f.batch) / seconds, Milliseconds: 1e3 * seconds, ResidentBytes: residentBytes()}
+	r := classifyBench{workload: f.workload(c), DocumentsPerSecond: float64(f.batch) / seconds, Milliseconds: 1e3 * seconds, ResidentBytes: trainer.PeakMemory()}
 	r.TokensPerSecond = r.DocumentsPerSecond * float64(f.sequence)
 	r.Machine = measureMachine(device, precision)
 	forward := metric.TrainingFLOPs(c.Layers, c.Width, 0, f.sequence) / 3 // without the language head

@@ -9,6 +9,7 @@ import (
 	"atoll/engine"
 	"atoll/model"
 	"atoll/model/gpt2"
+	"atoll/trainer"
 )
 
 // generateBench is what atoll bench generate prints.
@@ -64,7 +65,7 @@ func benchGenerate(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := generateBench{workload: f.workload(c), TokensPerSecond: float64(f.batch) / seconds, Milliseconds: 1e3 * seconds, ResidentBytes: residentBytes()}
+	r := generateBench{workload: f.workload(c), TokensPerSecond: float64(f.batch) / seconds, Milliseconds: 1e3 * seconds, ResidentBytes: trainer.PeakMemory()}
 	r.Machine = measureMachine(device, precision)
 	r.BandwidthShare = share(4*float64(c.ParamCount())/seconds, r.Machine.Bandwidth)
 	return r, nil

@@ -11,6 +11,7 @@ import (
 	"atoll/kernels"
 	"atoll/model"
 	"atoll/model/gpt2"
+	"atoll/trainer"
 	"atoll/trainer/metric"
 )
 
@@ -72,7 +73,7 @@ func benchTrain(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := trainBench{workload: f.workload(c), Milliseconds: 1e3 * seconds, FirstStep: 1e3 * first, ResidentBytes: residentBytes(), Loss: float64(store.Loss())}
+	r := trainBench{workload: f.workload(c), Milliseconds: 1e3 * seconds, FirstStep: 1e3 * first, ResidentBytes: trainer.PeakMemory(), Loss: float64(store.Loss())}
 	r.TokensPerSecond = float64(f.batch*f.sequence) / seconds
 	r.Machine = measureMachine(device, precision)
 	r.PeakShare = metric.PeakShare(r.TokensPerSecond, metric.TrainingFLOPs(c.Layers, c.Width, c.Vocab, f.sequence), r.Machine.Peak)

@@ -114,8 +114,12 @@ func printResult(st streams, r *trainer.Result) error {
 	if r.BestStep > 0 {
 		best = fmt.Sprintf("best %s %.4f at step %d", r.ScoreName, r.BestScore, r.BestStep)
 	}
-	_, err := fmt.Fprintf(st.out, "step %d, %d tokens, %.1f s, training loss %.4f\n%s\ncheckpoint %s\nreport %s\n",
-		r.Step, r.Tokens, r.Seconds, r.TrainLoss, best, r.Checkpoint, r.Report)
+	memory := "unknown on this system"
+	if r.PeakMemory > 0 {
+		memory = showBytes(r.PeakMemory)
+	}
+	_, err := fmt.Fprintf(st.out, "step %d, %d tokens, %.1f s, training loss %.4f\npeak memory %s\n%s\ncheckpoint %s\nreport %s\n",
+		r.Step, r.Tokens, r.Seconds, r.TrainLoss, memory, best, r.Checkpoint, r.Report)
 	if err == nil && r.Stopped != "" && !r.Interrupted {
 		_, err = fmt.Fprintf(st.out, "stopped early: %s\n", r.Stopped)
 	}
