@@ -44,6 +44,7 @@ type Program struct {
 
 	store    *Store
 	state    *State
+	shares   bool // the state is another program's
 	run      kernels.Program
 	ends     kernels.Buffer
 	arena    kernels.Buffer
@@ -79,15 +80,22 @@ func Lower(g *op.Graph, o Options) (ir.Program, error) {
 	if o.Update != nil {
 		list = ir.Append(list, *o.Update)
 	}
-	if err := ir.Verify(list); err != nil {
-		return ir.Program{}, fmt.Errorf("compiled list breaks its rules (a mistake in atoll; please report it): %w", err)
-	}
-	return list, nil
+	return list, verify(list)
 }
 
-// CompileList plans and binds a verified list; of the options it reads State and Share.
+func verify(list ir.Program) error {
+	if err := ir.Verify(list); err != nil {
+		return fmt.Errorf("compiled list breaks its rules (a mistake in atoll; please report it): %w", err)
+	}
+	return nil
+}
+
+// CompileList verifies, plans and binds a list; of the options it reads State and Share.
 func CompileList(list ir.Program, store *Store, o Options) (*Program, error) {
-	p := &Program{List: list, Layout: plan.Temporaries(list), store: store, state: o.State, places: map[string]place{}}
+	if err := verify(list); err != nil {
+		return nil, err
+	}
+	p := &Program{List: list, Layout: plan.Temporaries(list), store: store, state: o.State, shares: o.State != nil, places: map[string]place{}}
 	if o.Share != nil && o.Share.arena.Size() >= p.Layout.Bytes {
 		p.arena, p.borrowed = o.Share.arena, true
 	}
@@ -247,8 +255,8 @@ func (p *Program) Bytes() int64 {
 	return p.arena.Size() + p.ends.Size()
 }
 
-// Free gives the program's memory back. A State lives on, and so does shared memory for activations: it belongs to the
-// program that made it, which must be freed after those that share it.
+// Free gives the program's memory back. Memory that it shares, for activations or a State, belongs to the program that made it,
+// which must be freed after those that share it.
 func (p *Program) Free() {
 	if p.run != nil {
 		p.run.Free()
@@ -258,5 +266,8 @@ func (p *Program) Free() {
 	}
 	if p.arena != nil && !p.borrowed {
 		p.arena.Free()
+	}
+	if p.state != nil && !p.shares {
+		p.state.buffer.Free()
 	}
 }

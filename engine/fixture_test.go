@@ -107,12 +107,7 @@ func (f fixture) compile(t *testing.T, s *engine.Store, o engine.Options) *engin
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if o.State == nil {
-			p.State().Free()
-		}
-		p.Free()
-	})
+	t.Cleanup(p.Free)
 	return p
 }
 

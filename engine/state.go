@@ -6,7 +6,8 @@ import (
 	"atoll/kernels"
 )
 
-// State is memory that a program keeps on the device between runs and may share with others: caches of keys and values.
+// State is memory that a program keeps on the device between runs and may share with others: caches of keys and values. It
+// lives as long as the program that made it.
 type State struct {
 	buffer  kernels.Buffer
 	offsets map[string]int64
@@ -22,8 +23,10 @@ func newState(d kernels.Device, list ir.Program) (*State, error) {
 		}
 	}
 	var err error
-	s.buffer, err = newBuffer(d, bytes, "caches")
-	return s, err
+	if s.buffer, err = newBuffer(d, bytes, "caches"); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 func isFlat(name string) bool { return name == ir.FlatMoment1 || name == ir.FlatMoment2 }
@@ -32,6 +35,3 @@ func (s *State) has(name string) bool {
 	_, ok := s.offsets[name]
 	return ok
 }
-
-// Free gives the memory back; programs that use it must not run again.
-func (s *State) Free() { s.buffer.Free() }

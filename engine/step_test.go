@@ -185,10 +185,8 @@ func TestStateIsSharedBetweenPrograms(t *testing.T) {
 	}
 	text := []int32{5, 3, 9, 9, 1}
 	whole := decoder(5, nil)
-	defer whole.State().Free()
 	want := read(whole, text, 0)
 	four := decoder(4, nil)
-	defer four.State().Free()
 	one := decoder(1, four.State())
 	read(four, text[:4], 0)
 	near(t, "logits", read(one, text[4:], 4), want, 1e-6)

@@ -114,7 +114,6 @@ func TestCompileRefusesWhatTheStoreLacks(t *testing.T) {
 		}
 		p, err := engine.Compile(g, s, engine.Options{})
 		if err == nil {
-			p.State().Free()
 			p.Free()
 		}
 		return err
@@ -126,6 +125,27 @@ func TestCompileRefusesWhatTheStoreLacks(t *testing.T) {
 	other := slices.Clone(params)
 	other[1].Shape = []int{f.config.Positions, f.config.Width + 1}
 	wantError(t, "shape", compile(other, yes), other[1].Name, "176 elements in the store", "165 in the graph")
+}
+
+// TestCompileListVerifies: a list that no pass has seen is held against the rules too.
+func TestCompileListVerifies(t *testing.T) {
+	f := newFixture("lm", 0)
+	s := newStore(t, ref.New(), f.config)
+	g, err := gpt2.Build(f.config, f.spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := engine.Lower(g, engine.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list.Instrs = list.Instrs[1:] // what the embedding writes is read by the rest
+	if p, err := engine.CompileList(list, s, engine.Options{}); err == nil || !strings.Contains(err.Error(), "breaks its rules") {
+		t.Errorf("error is %v, want one that says the list breaks its rules", err)
+		if err == nil {
+			p.Free()
+		}
+	}
 }
 
 // TestRunReportsAFault: a token outside the vocabulary is refused with the instruction that saw it.

@@ -53,10 +53,7 @@ func (v *evaluator) language(ctx context.Context, e *Evaluation) error {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		program.State().Free()
-		program.Free()
-	}()
+	defer program.Free()
 	loss, err := LanguageLoss(ctx, program, v.split, batch, v.sequence, 0)
 	if err != nil {
 		return err

@@ -148,7 +148,6 @@ func LanguageLoss(ctx context.Context, p *engine.Program, split *data.Split, bat
 func (l *language) close() {
 	l.loader.Close()
 	if l.eval != nil {
-		l.eval.State().Free()
 		l.eval.Free()
 	}
 }

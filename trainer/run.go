@@ -282,13 +282,11 @@ func (r *run) close() error {
 	}
 	for _, p := range r.programs {
 		if p != r.widest {
-			p.State().Free()
 			p.Free()
 		}
 	}
 	for _, p := range []*engine.Program{r.widest, r.update} {
 		if p != nil {
-			p.State().Free()
 			p.Free()
 		}
 	}

@@ -57,7 +57,6 @@ func benchClassify(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer p.State().Free()
 	defer p.Free()
 	random := rand.New(rand.NewPCG(1, 0))
 	seconds, _, err := median(ctx, f.steps, func() error {

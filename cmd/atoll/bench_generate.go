@@ -55,7 +55,6 @@ func benchGenerate(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer p.State().Free()
 	defer p.Free()
 	for b := range f.batch {
 		p.Ints(gpt2.Lengths)[b] = 1

@@ -56,7 +56,6 @@ func benchTrain(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer p.State().Free()
 	defer p.Free()
 	step, random := 0, rand.New(rand.NewPCG(1, 0))
 	seconds, first, err := median(ctx, f.steps, func() error {

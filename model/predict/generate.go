@@ -43,9 +43,8 @@ type decoder struct {
 }
 
 func (d *decoder) free() {
-	d.chunk.State().Free()
+	d.one.Free() // its caches are chunk's
 	d.chunk.Free()
-	d.one.Free()
 }
 
 // Generate continues prompt and hands each piece of text to emit as it is made, whole characters at a time. It ends after
@@ -103,7 +102,6 @@ func (m *Model) prepareDecoder() error {
 	}
 	one, err := m.compileDecoder(1, chunk.State())
 	if err != nil {
-		chunk.State().Free()
 		chunk.Free()
 		return err
 	}

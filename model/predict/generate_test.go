@@ -57,7 +57,6 @@ func greedyByFullPasses(t *testing.T, m *Model, prompt string, most int) string 
 				best = i
 			}
 		}
-		p.State().Free()
 		p.Free()
 		if int32(best) == m.Tokenizer.EndOfText() {
 			break

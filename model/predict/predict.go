@@ -134,7 +134,6 @@ func (m *Model) program(batch, sequence int) (*engine.Program, error) {
 		total += m.programs[n].program.Bytes()
 		if total > keptBytes && n < len(m.programs)-1 {
 			for _, p := range m.programs[:n+1] {
-				p.program.State().Free()
 				p.program.Free()
 			}
 			m.programs = slices.Delete(m.programs, 0, n+1)
@@ -155,7 +154,6 @@ func (m *Model) Release() {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	for _, p := range m.programs {
-		p.program.State().Free()
 		p.program.Free()
 	}
 	m.programs = nil

@@ -115,7 +115,6 @@ func unpadded(t *testing.T, m *Model, document []int32) []float32 {
 		t.Fatal(err)
 	}
 	defer p.Free()
-	defer p.State().Free()
 	copy(p.Ints(gpt2.Tokens), document)
 	p.Ints(gpt2.Lengths)[0] = int32(len(document))
 	if err := p.Run(); err != nil {

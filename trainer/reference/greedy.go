@@ -26,7 +26,6 @@ func (r *run) greedy() error {
 		return err
 	}
 	defer first.Free()
-	defer first.State().Free()
 	next, err := r.decoder(1, first.State())
 	if err != nil {
 		return err
