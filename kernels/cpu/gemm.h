@@ -88,8 +88,8 @@ static void tile(const gemm *g, int64_t kc, const float *a, const float *b, floa
 // PACKING is what it costs to pack a value, counted in multiply-adds of the tile.
 enum { PACKING = 8 };
 
-// gemm_cut gives the sides of the chunks when the output is cut into about row_chunks by column_chunks, and what the worker with the most
-// of them has to do.
+// gemm_cut gives the chunks their sides when the output is cut into about row_chunks by column_chunks, and is the work of
+// whoever gets the most of them.
 static int64_t gemm_cut(gemm *g, int64_t row_chunks, int64_t column_chunks) {
 	const int64_t M = g->a.count, N = g->b.count;
 	g->rows = larger(1, pieces(pieces(M, row_chunks), MR)) * MR;
@@ -99,19 +99,26 @@ static int64_t gemm_cut(gemm *g, int64_t row_chunks, int64_t column_chunks) {
 	return pieces(g->all_chunks, team_size(g->team)) * (g->rows * g->columns + PACKING * (g->rows + g->columns));
 }
 
-// gemm_plan cuts the output into the chunks that fit the caches and end the soonest: even ones, as many as the workers or a multiple of
-// them, unless that makes packing too dear. It is 0, or the bytes of scratch that the machine refused.
-static size_t gemm_plan(gemm *g, team *t) {
-	const int64_t M = g->a.count, N = g->b.count, K = g->a.depth, workers = team_size(t);
+// gemm_cut_best cuts the output into the chunks that fit the caches and end the soonest: even ones, as many as the workers
+// or a multiple of them, unless that makes packing too dear.
+static void gemm_cut_best(gemm *g) {
+	const int64_t M = g->a.count, N = g->b.count, workers = team_size(g->team);
 	const int64_t fewest_rows = larger(1, pieces(M, ROWS)), fewest_columns = larger(1, pieces(N, COLUMNS));
+	const int64_t most_rows = smaller(fewest_rows + workers, larger(1, pieces(M, MR)));
 	int64_t rows = fewest_rows, columns = fewest_columns, least = INT64_MAX;
-	g->team = t;
-	for (int64_t r = fewest_rows; r <= smaller(fewest_rows + workers, larger(1, pieces(M, MR))); r++)
+	for (int64_t r = fewest_rows; r <= most_rows; r++)
 		for (int64_t rounds = 0; rounds <= 3; rounds++) {
 			const int64_t c = larger(fewest_columns, pieces(rounds * workers, r)), cost = gemm_cut(g, r, c);
 			if (cost < least) least = cost, rows = r, columns = c;
 		}
 	gemm_cut(g, rows, columns);
+}
+
+// gemm_plan cuts the output and lays out the workers' memory. It is 0, or the bytes of scratch that the machine refused.
+static size_t gemm_plan(gemm *g, team *t) {
+	const int64_t K = g->a.depth;
+	g->team = t;
+	gemm_cut_best(g);
 	g->depth = KC * per_step(g->precision);
 	g->blocks = larger(1, pieces(K, g->depth));
 	const int64_t steps = smaller(KC, pieces(K, per_step(g->precision)));
@@ -119,12 +126,13 @@ static size_t gemm_plan(gemm *g, team *t) {
 	g->b_floats = (size_t)(steps * NR + 16);
 	g->sum_floats = (size_t)(g->blocks == 1 ? MR * NR : g->rows * g->columns);
 	const size_t bytes = (g->a_floats + g->b_floats + g->sum_floats) * sizeof(float);
-	for (int w = 0; w < workers; w++)
+	for (int w = 0; w < team_size(t); w++)
 		if (!team_scratch(t, w, bytes)) return bytes;
 	return 0;
 }
 
-// The functions that prefetch are always inlined: GCC takes one that does nothing else for a function without effect, and deletes its calls.
+// The functions that prefetch are always inlined: GCC takes one that does nothing else for a function without effect, and
+// deletes its calls.
 
 // prefetch_columns fetches part part of parts of the memory that packing a panel of columns from j on will read. Its rows
 // are far apart, which the processor does not foresee by itself.
