@@ -1,5 +1,4 @@
 #define _POSIX_C_SOURCE 200809L
-#include "processors.h"
 #include "team.h"
 
 #include <pthread.h>
@@ -43,19 +42,7 @@ struct team {
 	int size, started;
 	worker *workers;
 	block *scratch; // one for each worker, then the shared one
-	bool pinned;    // the caller of the running program, who is worker 0
-	processors before; // where that caller might run
 };
-
-// pin keeps a worker on a processor of its own, where there are as many as workers: two that spin for each other's work
-// on one processor, beside an idle one, are half as fast, and the system leaves them there for long. *before is where the
-// thread might run until then.
-static bool pin(const team *t, int worker, processors *before) {
-	if (t->size == 1 || processors_now(before) != t->size) return false;
-	const processors own = processors_nth(before, worker);
-	processors_use(&own);
-	return true;
-}
 
 static inline void pause_cpu(void) {
 #if defined __x86_64__ || defined __i386__
@@ -109,8 +96,6 @@ static void *work(void *arg) {
 	sigset_t all; // signals are for the threads of Go
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, NULL);
-	processors before;
-	(void)pin(t, w->index, &before);
 	int waited = 0;
 	while (!atomic_load(&t->closing)) {
 		if (has_work(t) && take_all(t, w->index)) {
@@ -163,16 +148,8 @@ void team_for(team *t, int64_t n, team_body *body, void *arg) {
 	for (int64_t first = 0; first < n; first += most) run_job(t, first, n - first < most ? n - first : most, body, arg);
 }
 
-void team_wake(team *t) {
-	t->pinned = pin(t, 0, &t->before);
-	atomic_store(&t->awake, true);
-}
-
-void team_rest(team *t) {
-	atomic_store(&t->awake, false);
-	if (t->pinned) processors_use(&t->before); // the thread is Go's, which runs something else on it next
-}
-
+void team_wake(team *t) { atomic_store(&t->awake, true); }
+void team_rest(team *t) { atomic_store(&t->awake, false); }
 int team_size(const team *t) { return t->size; }
 
 static void *grown(block *b, size_t bytes) {

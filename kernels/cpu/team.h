@@ -12,9 +12,7 @@ team *team_new(int threads);
 void team_free(team *t);
 int team_size(const team *t);
 
-// team_wake and team_rest bracket a program: between them the workers spin for work (for a bounded time, then yield), and
-// the calling thread is kept on a processor of its own, as the other workers always are, where the process may use as
-// many processors as there are workers.
+// team_wake and team_rest bracket a program: between them the workers spin for work (for a bounded time, then yield).
 void team_wake(team *t);
 void team_rest(team *t);
 
