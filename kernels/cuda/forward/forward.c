@@ -50,7 +50,11 @@ int forward_open(const char *path, char *error, int size) {
 	}
 	int code = init(0);
 	if (code) {
-		snprintf(error, size, "the driver's cuInit answers %d", code);
+		const char *name = NULL;
+		int (*get_name)(int, const char **);
+		*(void **)&get_name = dlsym(driver, "cuGetErrorName");
+		if (get_name) get_name(code, &name);
+		snprintf(error, size, "cuInit answers %d (%s)", code, name ? name : "no name");
 		return code;
 	}
 	bind(driver);
