@@ -3,6 +3,7 @@
 package cuda
 
 import (
+	"errors"
 	"fmt"
 	"unsafe"
 
@@ -166,8 +167,8 @@ func (b *buffer) Free() {
 	if d.thread == nil || b.start == 0 {
 		return
 	}
-	// A device that is lost refuses this too; whoever uses it next is told.
-	_ = d.thread.run(jobFunc(func() error { return cu.MemFree(b.start) }))
+	// What was asked of the memory may not be done yet. A device that is lost refuses both; whoever uses it next is told.
+	_ = d.thread.run(jobFunc(func() error { return errors.Join(d.synchronize("freeing a buffer"), cu.MemFree(b.start)) }))
 	delete(d.buffers, b)
 	b.start = 0
 }

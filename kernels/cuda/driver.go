@@ -21,6 +21,9 @@ import (
 	"gorgonia.org/cu"
 )
 
+// Built says whether this build has CUDA.
+const Built = true
+
 // leastCapability is the oldest GPU that the kernels run on: they need bf16 and cp.async.
 const leastCapability = 80
 

@@ -84,6 +84,11 @@ func TestStandInBuffer(t *testing.T) {
 				t.Errorf("size %d: a copy out of bounds gives no error", size)
 			}
 		}
+		if unused, err := d.NewBuffer(int64(size)); err != nil {
+			t.Error(err)
+		} else {
+			unused.Free() // before it was zeroed, which waits in the stream
+		}
 		if b.Bytes() != nil {
 			t.Errorf("size %d: Bytes is not nil", size)
 		}

@@ -7,6 +7,12 @@ import "atoll/kernels"
 // Device is a GPU. This build has none.
 type Device struct{ kernels.Device }
 
+// Built says whether this build has CUDA.
+const Built = false
+
+// Has is false.
+func (*Device) Has(kernels.Kernel) bool { return false }
+
 // Build says that there is no CUDA in this build.
 func Build() string { return "not in this build" }
 

@@ -97,7 +97,13 @@ static void add(const op *o, size_t i) {
 	}
 }
 
+// An address of the device that was freed while work for it was queued ends the process.
 static void perform(const op *o) {
+	size_t width = o->kind == ADD_F32 ? 4 : o->kind == FILL || o->kind == COPY ? 1 : 2;
+	if (!inside(o->out, o->n * width) && !(o->kind == COPY && inside(o->a, o->n))) {
+		fprintf(stderr, "testdata/driver.c: work on memory that was freed\n");
+		abort();
+	}
 	if (o->kind == FILL) memset(o->out, o->value, o->n);
 	else if (o->kind == COPY) memcpy(o->out, o->a, o->n);
 	else
