@@ -1,4 +1,5 @@
-// A libcuda that need not be there. Every symbol of symbols.txt and linked.txt jumps to the driver's own once forward_open has
+// A libcuda that need not be there. Every symbol of symbols.txt, which lists the calls that atoll makes, and of linked.txt, which
+// lists what gorgonia.org/cu refers to besides with the headers of CUDA 12 or 13, jumps to the driver's own once forward_open has
 // found it; before that, and without a driver, cuInit succeeds and all others answer CUDA_ERROR_NO_DEVICE.
 #ifndef ATOLL_FORWARD_H
 #define ATOLL_FORWARD_H

@@ -126,7 +126,6 @@ static void plant_fault(const op *last) {
 }
 
 EXPORT int cuInit(unsigned flags) { return flags ? CUDA_ERROR_INVALID_VALUE : fails("cuInit"); }
-EXPORT int cuDriverGetVersion(int *v) { return *v = 13000, 0; }
 EXPORT int cuDeviceGetCount(int *n) { return *n = fails("count") ? 0 : 1, 0; }
 EXPORT int cuDeviceGet(int *d, int i) { return *d = i, i ? CUDA_ERROR_INVALID_DEVICE : 0; }
 EXPORT int cuDeviceGetName(char *s, int n, int d) { return snprintf(s, n, "stand-in %d", d), 0; }
