@@ -25,15 +25,38 @@ FUZZ_TIME     ?= 30s
 SANITIZE_CFLAGS  := -O1 -g -fno-omit-frame-pointer -fsanitize=undefined -fno-sanitize-recover=all
 SANITIZE_LDFLAGS := -fsanitize=undefined
 
+# CUDA: an installed toolkit that knows every target is used, else the wheels of make cuda-toolchain.
+CUDA_WHEELS := nvidia-cuda-nvcc==13.5.37 nvidia-cuda-crt==13.5.37 nvidia-nvvm==13.5.37 nvidia-cuda-runtime==13.5.37 nvidia-cuda-cccl==13.3.5.0.6
+CUDA_TARGETS := -gencode=arch=compute_80,code=sm_80 -gencode=arch=compute_89,code=sm_89 -gencode=arch=compute_90a,code=sm_90a \
+	-gencode=arch=compute_100,code=[sm_100,compute_100]
+CUDA_INSTALLED := $(shell for nvcc in "$$(command -v nvcc)" /usr/local/cuda/bin/nvcc /opt/cuda/bin/nvcc; do \
+	if [ -x "$$nvcc" ] && "$$nvcc" --list-gpu-code 2>/dev/null | grep -qx sm_100; then dirname "$$(dirname "$$(readlink -f "$$nvcc")")"; break; fi; done)
+CUDA_HOME ?= $(or $(CUDA_INSTALLED),$(CURDIR)/cuda-toolchain/nvidia/cu13)
+NVCC_FLAGS := -std=c++17 -O3 -Werror all-warnings -Xcompiler -Wall
+FATBINS    := $(patsubst kernels/cuda/source/%.cu,kernels/cuda/fatbin/%.fatbin,$(wildcard kernels/cuda/source/*.cu))
+
+# Go does not see that headers outside of a package changed; their checksum in the flags makes it build anew.
+GPU_HEADERS := kernels/cpu/program.h kernels/cuda/source/fault.h kernels/cuda/forward/forward.h kernels/cuda/compat/cuda.h
+GPU_ENV := CGO_CFLAGS='-O2 -I$(CURDIR)/kernels/cuda/compat -I$(CUDA_HOME)/include -DATOLL_HEADERS=$(shell cat $(GPU_HEADERS) | cksum | cut -d' ' -f1)' \
+	CGO_LDFLAGS='-L$(CURDIR)/build/cuda -ldl'
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo test test-race test-sanitize test-arm64 vet vet-darwin format lint fuzz bench bench-peers check clean
+.PHONY: help build gpu gpu-env cuda-toolchain demo test test-race test-sanitize test-arm64 vet vet-darwin format lint fuzz bench bench-peers check clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## bin/atoll for this machine's CPU; needs Go and a C compiler
 	$(GO) build -ldflags '$(LDFLAGS)' -o bin/atoll ./cmd/atoll
+
+gpu: $(FATBINS) build/cuda/libcuda.a ## bin/atoll with CUDA in it; starts and falls back to the CPU without a GPU
+	$(GPU_ENV) $(GO) build -tags gpu -ldflags '$(LDFLAGS)' -o bin/atoll ./cmd/atoll
+
+gpu-env: build/cuda/libcuda.a | $(CUDA_HOME)/include/cuda.h ## print what go needs to build with -tags gpu: eval "export $$(make -s gpu-env)"
+	@echo "$(GPU_ENV)"
+
+cuda-toolchain: cuda-toolchain/installed ## nvcc and the CUDA headers from PyPI into cuda-toolchain, 350 MB; not needed beside a toolkit of CUDA 12.8 or later
 
 demo: build ## the whole path on text built into the binary: prepare, pretrain, fine-tune, evaluate, classify
 	bin/atoll demo
@@ -96,8 +119,26 @@ bench-peers: .venv/installed ## the same work in PyTorch and Transformers, in a 
 
 check: format vet lint build test test-race test-sanitize test-arm64 ## exactly what CI runs
 
-clean: ## remove what make made: bin, build, .tools, .venv (runs and data directories stay)
-	rm -rf bin build .tools .venv
+clean: ## remove what make made: bin, build, .tools, .venv, cuda-toolchain (runs and data directories stay)
+	rm -rf bin build .tools .venv cuda-toolchain kernels/cuda/fatbin/*.fatbin
+
+cuda-toolchain/installed: Makefile
+	rm -rf cuda-toolchain
+	$(PYTHON) -m pip install -q --disable-pip-version-check --no-deps --target cuda-toolchain $(CUDA_WHEELS)
+	touch $@
+
+$(CUDA_HOME)/include/cuda.h $(CUDA_HOME)/bin/nvcc:
+	@echo 'make: $@ is not there: run make cuda-toolchain, or set CUDA_HOME to a toolkit of CUDA 12.8 or later' >&2; exit 1
+
+kernels/cuda/fatbin/%.fatbin: kernels/cuda/source/%.cu $(wildcard kernels/cuda/source/*.cuh kernels/cuda/source/*.h) kernels/cpu/program.h | $(CUDA_HOME)/bin/nvcc
+	$(CUDA_HOME)/bin/nvcc $(NVCC_FLAGS) $(CUDA_TARGETS) -fatbin -o $@ $<
+
+build/cuda/libcuda.a: kernels/cuda/forward/forward.c kernels/cuda/forward/forward.h kernels/cuda/forward/symbols.txt kernels/cuda/forward/linked.txt
+	mkdir -p $(@D)
+	sed 's/.*/SYMBOL(&)/' kernels/cuda/forward/symbols.txt kernels/cuda/forward/linked.txt > $(@D)/symbols.inc
+	$(CC) -std=c11 -O2 -fPIC -Wall -Wextra -I$(@D) -c kernels/cuda/forward/forward.c -o $(@D)/forward.o
+	rm -f $@
+	$(AR) rcs $@ $(@D)/forward.o
 
 $(STATICCHECK):
 	GOBIN=$(CURDIR)/$(@D) $(GO) install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -11,7 +12,6 @@ import (
 
 	"atoll/engine"
 	"atoll/kernels"
-	"atoll/kernels/cpu"
 	"atoll/model"
 )
 
@@ -21,6 +21,7 @@ type benchFlags struct {
 	device deviceFlags
 	steps  int
 	asJSON bool
+	notes  io.Writer
 }
 
 func newBench(s streams) *cobra.Command {
@@ -40,6 +41,7 @@ func newBench(s streams) *cobra.Command {
 
 // benchCommand makes the command of one measurement: measure gives the result, which prints itself.
 func benchCommand(s streams, c *cobra.Command, f *benchFlags, measure func(context.Context, *benchFlags) (fmt.Stringer, error)) *cobra.Command {
+	f.notes = s.err
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if f.steps < 1 {
 			return usage("--steps %d: want at least 1", f.steps)
@@ -85,12 +87,12 @@ func (w workload) String() string {
 }
 
 // open gives what a measurement of a model needs.
-func (f *benchFlags) open() (model.Config, *cpu.Device, kernels.DType, error) {
+func (f *benchFlags) open() (model.Config, processor, kernels.DType, error) {
 	c, err := f.config()
 	if err != nil {
 		return c, nil, 0, err
 	}
-	device, precision, err := f.device.open()
+	device, precision, err := f.device.open(f.notes)
 	return c, device, precision, err
 }
 

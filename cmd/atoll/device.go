@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"runtime"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -11,6 +14,7 @@ import (
 
 	"atoll/kernels"
 	"atoll/kernels/cpu"
+	"atoll/kernels/cuda"
 	"atoll/trainer/metric"
 )
 
@@ -29,30 +33,125 @@ func (f *deviceFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.variant, "cpu-variant", "", "force an instruction set (see atoll inspect devices); default: the fastest")
 }
 
-// open gives the device and the precision.
-func (f *deviceFlags) open() (*cpu.Device, kernels.DType, error) {
-	switch {
-	case f.device == "auto", f.device == "cpu":
-	case f.device == "cuda", strings.HasPrefix(f.device, "cuda:"):
-		return nil, 0, fmt.Errorf("--device %s: this build of atoll has no CUDA: use --device cpu", f.device)
-	default:
-		return nil, 0, usage("--device %s: want auto, cpu, cuda or cuda:N", f.device)
-	}
-	if f.threads < 0 {
-		return nil, 0, usage("--threads %d: want at least 1, or 0 for one for each processor", f.threads)
-	}
-	d, err := cpu.New(cpu.Options{Threads: f.threads, Variant: f.variant})
+// processor is a device with what a command tells about it.
+type processor interface {
+	kernels.Device
+	Threads() int                         // of the CPU
+	Peak(precision kernels.DType) float64 // operations a second, measured; 0 where that is not known
+	Bandwidth() float64                   // of its memory in bytes a second, measured; 0 where that is not known
+	Native(precision kernels.DType) bool  // whether it computes in the precision without converting
+}
+
+// open gives the device and the precision. auto is the first GPU that has all kernels, else the CPU; where the build has CUDA,
+// notes is told why no GPU is used.
+func (f *deviceFlags) open(notes io.Writer) (processor, kernels.DType, error) {
+	d, err := f.processor(notes)
 	if err != nil {
 		return nil, 0, err
 	}
 	precision, err := f.dtype(d)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, errors.Join(err, d.Close())
 	}
 	return d, precision, nil
 }
 
-func (f *deviceFlags) dtype(d *cpu.Device) (kernels.DType, error) {
+func (f *deviceFlags) processor(notes io.Writer) (processor, error) {
+	if f.threads < 0 {
+		return nil, usage("--threads %d: want at least 1, or 0 for one for each processor", f.threads)
+	}
+	index, isGPU, err := f.gpuIndex()
+	switch {
+	case err != nil:
+		return nil, err
+	case isGPU:
+		d, err := cuda.Open(index)
+		if err != nil {
+			return nil, fmt.Errorf("--device %s: %w", f.device, err)
+		}
+		return f.onGPU(d), nil
+	case f.device == "auto" && f.variant == "" && cuda.Built:
+		d, err := wholeGPU()
+		if err == nil {
+			return f.onGPU(d), nil
+		}
+		fmt.Fprintf(notes, "atoll: computing on the CPU: %v\n", err)
+	}
+	d, err := cpu.New(cpu.Options{Threads: f.threads, Variant: f.variant})
+	if err != nil {
+		return nil, err
+	}
+	return onCPU{d}, nil
+}
+
+// gpuIndex is the number of the GPU that the flag names, if it names one.
+func (f *deviceFlags) gpuIndex() (index int, isGPU bool, err error) {
+	number, numbered := strings.CutPrefix(f.device, "cuda:")
+	switch {
+	case f.device == "auto", f.device == "cpu":
+		return 0, false, nil
+	case f.device == "cuda":
+	case numbered:
+		if index, err = strconv.Atoi(number); err != nil || index < 0 {
+			return 0, false, usage("--device %s: want a number from 0 after cuda:", f.device)
+		}
+	default:
+		return 0, false, usage("--device %s: want auto, cpu, cuda or cuda:N", f.device)
+	}
+	if f.variant != "" {
+		return 0, false, usage("--cpu-variant %s with --device %s: want --device cpu", f.variant, f.device)
+	}
+	return index, true, nil
+}
+
+// wholeGPU opens the first GPU, if it has every kernel.
+func wholeGPU() (*cuda.Device, error) {
+	d, err := cuda.Open(0)
+	if err != nil {
+		return nil, err
+	}
+	if lacks := lacking(d); lacks != "" {
+		return nil, errors.Join(fmt.Errorf("%s lacks %s", d.Name(), lacks), d.Close())
+	}
+	return d, nil
+}
+
+// lacking names the kernels that a GPU does not have.
+func lacking(d *cuda.Device) string {
+	var names []string
+	for k := range kernels.Count {
+		if !d.Has(k) {
+			names = append(names, k.String())
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+type onCPU struct{ *cpu.Device }
+
+func (d onCPU) Native(precision kernels.DType) bool {
+	return precision == kernels.F32 || precision == kernels.BF16 && strings.HasSuffix(d.Variant(), "bf16")
+}
+
+// onGPU's peaks are not measured yet.
+type onGPU struct {
+	*cuda.Device
+	threads int
+}
+
+func (f *deviceFlags) onGPU(d *cuda.Device) onGPU {
+	if f.threads == 0 {
+		return onGPU{d, runtime.GOMAXPROCS(0)}
+	}
+	return onGPU{d, f.threads}
+}
+
+func (d onGPU) Threads() int             { return d.threads }
+func (onGPU) Peak(kernels.DType) float64 { return 0 }
+func (onGPU) Bandwidth() float64         { return 0 }
+func (onGPU) Native(kernels.DType) bool  { return true }
+
+func (f *deviceFlags) dtype(d processor) (kernels.DType, error) {
 	switch f.precision {
 	case "fp32":
 		return kernels.F32, nil
@@ -61,7 +160,7 @@ func (f *deviceFlags) dtype(d *cpu.Device) (kernels.DType, error) {
 	case "fp16":
 		return kernels.F16, nil
 	case "auto":
-		if strings.HasSuffix(d.Variant(), "bf16") {
+		if d.Native(kernels.BF16) {
 			return kernels.BF16, nil
 		}
 		return kernels.F32, nil

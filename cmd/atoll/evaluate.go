@@ -63,7 +63,7 @@ func evaluate(ctx context.Context, s streams, e *evaluateFlags) error {
 	if err := e.validate(); err != nil {
 		return err
 	}
-	device, precision, err := e.device.open()
+	device, precision, err := e.device.open(s.err)
 	if err != nil {
 		return err
 	}

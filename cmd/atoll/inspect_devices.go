@@ -2,12 +2,12 @@ package main
 
 import (
 	"fmt"
-	"runtime"
 
 	"github.com/spf13/cobra"
 
 	"atoll/kernels"
 	"atoll/kernels/cpu"
+	"atoll/kernels/cuda"
 )
 
 // deviceInfo is one row of atoll inspect devices.
@@ -27,7 +27,7 @@ func newInspectDevices(s streams) *cobra.Command {
 		Use:   "devices",
 		Short: "The processors that atoll can use here, what they reach, and why others are not used",
 		Long: "Measures every instruction set of the CPU that this machine runs: operations a second on registers alone, in each precision,\n" +
-			"and the memory's bandwidth. Takes about a second.",
+			"and the memory's bandwidth. Starts every GPU, if this build has CUDA. Takes about a second.",
 		Example: "  atoll inspect devices --threads 1",
 		Args:    exactly(0, "flags only"),
 		RunE: func(*cobra.Command, []string) error {
@@ -47,42 +47,83 @@ func newInspectDevices(s streams) *cobra.Command {
 	return c
 }
 
+// findDevices are the GPUs, or why there are none, after the CPU's instruction sets.
 func findDevices(threads int) ([]deviceInfo, error) {
 	if threads < 0 {
 		return nil, usage("--threads %d: want at least 1, or 0 for one for each processor", threads)
 	}
 	var found []deviceInfo
-	for n, variant := range cpu.Variants() {
-		d, err := cpu.New(cpu.Options{Threads: threads, Variant: variant})
+	for _, variant := range cpu.Variants() {
+		info, err := inspectCPU(threads, variant)
 		if err != nil {
 			return nil, err
 		}
-		info := deviceInfo{Device: d.Name(), Variant: variant, Default: n == 0, Description: d.Describe(), Peaks: map[string]float64{}}
-		for _, precision := range []kernels.DType{kernels.F32, kernels.BF16, kernels.F16} {
-			m := measureMachine(d, precision)
-			info.Peaks[m.Precision], info.Bandwidth = m.Peak, max(info.Bandwidth, m.Bandwidth)
+		found = append(found, info)
+	}
+	gpus := findGPUs()
+	if gpus[0].Unavailable == "" {
+		gpus[0].Default = true
+	} else {
+		found[0].Default = true
+	}
+	return append(found, gpus...), nil
+}
+
+func inspectCPU(threads int, variant string) (deviceInfo, error) {
+	d, err := cpu.New(cpu.Options{Threads: threads, Variant: variant})
+	if err != nil {
+		return deviceInfo{}, err
+	}
+	info := deviceInfo{Device: d.Name(), Variant: variant, Description: d.Describe(), Peaks: map[string]float64{}}
+	for _, precision := range []kernels.DType{kernels.F32, kernels.BF16, kernels.F16} {
+		m := measureMachine(onCPU{d}, precision)
+		info.Peaks[m.Precision], info.Bandwidth = m.Peak, max(info.Bandwidth, m.Bandwidth)
+	}
+	return info, d.Close()
+}
+
+// findGPUs opens each GPU, to see that it works; without one it says why.
+func findGPUs() []deviceInfo {
+	gpus, err := cuda.Found()
+	if err != nil {
+		return []deviceInfo{{Device: "cuda", Unavailable: err.Error()}}
+	}
+	var found []deviceInfo
+	for _, gpu := range gpus {
+		info := deviceInfo{Device: fmt.Sprintf("cuda:%d", gpu.Index), Description: gpu.String()}
+		d, err := cuda.Open(gpu.Index)
+		if err == nil {
+			if lacks := lacking(d); lacks != "" {
+				info.Unavailable = "it lacks " + lacks + ", which --device auto wants all of"
+			}
+			err = d.Close()
+		}
+		if err != nil {
+			info.Unavailable = err.Error()
 		}
 		found = append(found, info)
-		if err := d.Close(); err != nil {
-			return nil, err
-		}
 	}
-	return append(found, deviceInfo{Device: "cuda", Unavailable: fmt.Sprintf("this build of atoll for %s/%s has no CUDA; it computes on the CPU",
-		runtime.GOOS, runtime.GOARCH)}), nil
+	return found
 }
 
 func printDevices(s streams, found []deviceInfo) {
 	for _, d := range found {
-		if d.Unavailable != "" {
-			fmt.Fprintf(s.out, "%-5s not used: %s\n", d.Device, d.Unavailable)
-			continue
-		}
 		note := ""
 		if d.Default {
-			note = " (used unless --cpu-variant says otherwise)"
+			note = " (used unless --device or --cpu-variant says otherwise)"
 		}
-		fmt.Fprintf(s.out, "%-5s %s%s\n", d.Device, d.Description, note)
-		fmt.Fprintf(s.out, "      fp32 %.1f, bf16 %.1f, fp16 %.1f GFLOP/s; memory %.1f GB/s\n", d.Peaks["fp32"]/1e9, d.Peaks["bf16"]/1e9,
-			d.Peaks["fp16"]/1e9, d.Bandwidth/1e9)
+		switch {
+		case d.Unavailable != "":
+			fmt.Fprintf(s.out, "%-6s not used: %s\n", d.Device, d.Unavailable)
+			if d.Description != "" {
+				fmt.Fprintf(s.out, "       %s\n", d.Description)
+			}
+		case d.Peaks == nil:
+			fmt.Fprintf(s.out, "%-6s %s%s\n", d.Device, d.Description, note)
+		default:
+			fmt.Fprintf(s.out, "%-6s %s%s\n", d.Device, d.Description, note)
+			fmt.Fprintf(s.out, "       fp32 %.1f, bf16 %.1f, fp16 %.1f GFLOP/s; memory %.1f GB/s\n", d.Peaks["fp32"]/1e9, d.Peaks["bf16"]/1e9,
+				d.Peaks["fp16"]/1e9, d.Bandwidth/1e9)
+		}
 	}
 }

@@ -69,7 +69,7 @@ func newInspectProgram(s streams) *cobra.Command {
 			"  atoll inspect program --model gpt2-xl --train --batch 1 --seq 1024 --plan --json",
 		Args: exactly(0, "flags only"),
 		RunE: func(*cobra.Command, []string) error {
-			info, err := describeProgram(f)
+			info, err := describeProgram(f, s.err)
 			if err != nil {
 				return err
 			}
@@ -115,20 +115,21 @@ func (f *programFlags) mode(c model.Config) (string, error) {
 	return chosen, nil
 }
 
-func describeProgram(f *programFlags) (programInfo, error) {
+func describeProgram(f *programFlags, notes io.Writer) (programInfo, error) {
 	c, err := f.config()
 	if err != nil {
 		return programInfo{}, err
 	}
-	device, precision, err := f.device.open()
-	if err != nil {
-		return programInfo{}, err
-	}
-	defer device.Close()
-	info := programInfo{Model: f.model, Batch: f.batch, Sequence: f.sequence, Precision: precision.String()}
+	info := programInfo{Model: f.model, Batch: f.batch, Sequence: f.sequence}
 	if info.Mode, err = f.mode(c); err != nil {
 		return info, err
 	}
+	device, precision, err := f.device.open(notes)
+	if err != nil {
+		return info, err
+	}
+	defer device.Close()
+	info.Precision = precision.String()
 	list, store, err := compileList(c, info.Mode, f.batch, f.sequence, precision)
 	if err != nil {
 		return info, err

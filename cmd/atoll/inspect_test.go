@@ -84,6 +84,7 @@ func TestInspectProgramModes(t *testing.T) {
 }
 
 func TestInspectDevices(t *testing.T) {
+	noGPU(t)
 	var found []deviceInfo
 	parseJSON(t, mustRun(t, "", "inspect", "devices", "--threads", "1", "--json"), &found)
 	last := found[len(found)-1]

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"atoll/kernels"
-	"atoll/kernels/cpu"
 )
 
 // machineInfo is what a measured figure is held against.
@@ -18,7 +17,7 @@ type machineInfo struct {
 
 // measureMachine measures a few times and takes the best, since another process can only make the figures smaller. It
 // takes about half a second and, while it runs, 192 MB.
-func measureMachine(d *cpu.Device, precision kernels.DType) machineInfo {
+func measureMachine(d processor, precision kernels.DType) machineInfo {
 	m := machineInfo{Device: d.Describe(), Precision: precision.String(), Threads: d.Threads()}
 	for range 3 {
 		m.Peak = max(m.Peak, d.Peak(precision))
@@ -28,6 +27,9 @@ func measureMachine(d *cpu.Device, precision kernels.DType) machineInfo {
 }
 
 func (m machineInfo) String() string {
+	if m.Peak == 0 {
+		return fmt.Sprintf("%s, %s: its peaks are not measured", m.Device, m.Precision)
+	}
 	return fmt.Sprintf("%s, %s: peak %.1f GFLOP/s, memory %.1f GB/s", m.Device, m.Precision, m.Peak/1e9, m.Bandwidth/1e9)
 }
 

@@ -3,14 +3,13 @@ package main
 import (
 	"fmt"
 
-	"atoll/kernels/cpu"
 	"atoll/model/predict"
 )
 
 // loadedModel is a model with the device that it is on.
 type loadedModel struct {
 	*predict.Model
-	device *cpu.Device
+	device processor
 }
 
 // loadModel opens the device and reads the model there. What reading passed over is printed as warnings.
@@ -18,7 +17,7 @@ func loadModel(s streams, path string, f *deviceFlags) (*loadedModel, error) {
 	if path == "" {
 		return nil, usage("no model given: want --model MODEL, a run, a checkpoint or a Hugging Face GPT-2 directory")
 	}
-	device, precision, err := f.open()
+	device, precision, err := f.open(s.err)
 	if err != nil {
 		return nil, err
 	}

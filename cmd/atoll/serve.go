@@ -61,7 +61,7 @@ func serve(ctx context.Context, s streams, f *serveFlags, device *deviceFlags) (
 	if err != nil {
 		return usage("serve: %w", err)
 	}
-	d, precision, err := device.open()
+	d, precision, err := device.open(s.err)
 	if err != nil {
 		return err
 	}

@@ -61,7 +61,7 @@ func train(c *cobra.Command, st streams, s *trainer.Settings, d *deviceFlags, as
 	if err := s.Validate(); err != nil {
 		return &usageError{err}
 	}
-	device, precision, err := d.open()
+	device, precision, err := d.open(st.err)
 	if err != nil {
 		return err
 	}

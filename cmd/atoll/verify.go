@@ -36,7 +36,7 @@ func verify(s streams, dir string, f *deviceFlags, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	device, precision, err := f.open()
+	device, precision, err := f.open(s.err)
 	if err != nil {
 		return err
 	}

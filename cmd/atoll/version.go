@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"atoll/kernels/cpu"
+	"atoll/kernels/cuda"
 )
 
 // version and commit are set by the linker: see the Makefile.
@@ -35,7 +36,7 @@ func newVersion(s streams) *cobra.Command {
 		Example: "  atoll version --json",
 		Args:    exactly(0, "flags only"),
 		RunE: func(*cobra.Command, []string) error {
-			v := versionInfo{Version: version, Commit: commit, Go: runtime.Version(), Compiler: cpu.Compiler(), CUDA: "not in this build",
+			v := versionInfo{Version: version, Commit: commit, Go: runtime.Version(), Compiler: cpu.Compiler(), CUDA: cuda.Build(),
 				Platform: runtime.GOOS + "/" + runtime.GOARCH, Variants: cpu.Variants()}
 			if asJSON {
 				return writeJSON(s.out, v)

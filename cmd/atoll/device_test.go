@@ -1,0 +1,56 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"atoll/kernels/cuda"
+)
+
+// Where no GPU can be had, asking for one is one line that says what to do, and auto computes on the CPU; in a build with CUDA
+// it says so, once.
+func TestDeviceWithoutGPU(t *testing.T) {
+	noGPU(t)
+	for _, device := range []string{"cuda", "cuda:1"} {
+		code, out, errs := command(t, "", "bench", "train", "--model", "mini", "--seq", "8", "--device", device)
+		if code != exitFailed || out != "" || strings.Count(errs, "\n") != 1 || !strings.HasPrefix(errs, "atoll: --device "+device+": no CUDA: ") {
+			t.Errorf("--device %s: exit %d, stdout %q, stderr %q, want 1 and one line on what is missing", device, code, out, errs)
+		}
+	}
+	arguments := []string{"bench", "train", "--model", "mini", "--batch", "1", "--seq", "8", "--steps", "1", "--precision", "fp32"}
+	code, out, errs := command(t, "", arguments...)
+	said := strings.Count(errs, "atoll: computing on the CPU: no CUDA: ")
+	if code != exitDone || out == "" || cuda.Built && said != 1 || !cuda.Built && errs != "" {
+		t.Errorf("exit %d, stdout %q, stderr %q, want 0, figures and, in a build with CUDA, one line on the CPU", code, out, errs)
+	}
+	if code, _, errs := command(t, "", append(arguments, "--device", "cpu")...); code != exitDone || errs != "" {
+		t.Errorf("--device cpu: exit %d, stderr %q, want 0 and nothing", code, errs)
+	}
+}
+
+func TestDeviceUsage(t *testing.T) {
+	for _, arguments := range []string{"--device gpu", "--device cuda:x", "--device cuda:-1", "--device cuda --cpu-variant portable", "--threads -1"} {
+		code, _, errs := command(t, "", append([]string{"bench", "train"}, strings.Fields(arguments)...)...)
+		if code != exitUsage || !strings.Contains(errs, "want") {
+			t.Errorf("%s: exit %d, stderr %q, want 2 and what is wanted", arguments, code, errs)
+		}
+	}
+}
+
+func TestVersionNamesCUDA(t *testing.T) {
+	if out := mustRun(t, "", "version"); !strings.Contains(out, "CUDA "+cuda.Build()) {
+		t.Errorf("version prints %q, want CUDA %s in it", out, cuda.Build())
+	}
+}
+
+// noGPU skips the test where there is one, or a driver that stands for one.
+func noGPU(t *testing.T) {
+	t.Helper()
+	if os.Getenv("ATOLL_LIBCUDA") != "" {
+		t.Skip("ATOLL_LIBCUDA names a driver")
+	}
+	if _, err := cuda.Found(); err == nil {
+		t.Skip("there is a GPU")
+	}
+}

@@ -1,0 +1,72 @@
+//go:build gpu
+
+package cuda
+
+import (
+	"errors"
+	"os"
+	"testing"
+
+	"atoll/kernels"
+	"atoll/kernels/kerneltest"
+)
+
+// Every kernel of the device is held against kernels/ref: on the driver that ATOLL_LIBCUDA names, or on a GPU.
+func TestKernels(t *testing.T) {
+	d := open(t)
+	kerneltest.Run(t, d, present(t, d))
+}
+
+// Two devices, and so two runs, give the same bits.
+func TestSameBits(t *testing.T) {
+	a, b := open(t), open(t)
+	kerneltest.SameBits(t, a, b, present(t, a))
+}
+
+func TestFaults(t *testing.T) {
+	d := open(t)
+	options := present(t, d)
+	// The program of each case begins with a grad.norm.
+	if !d.Has(kernels.GradNorm) {
+		t.Skip("the device has no grad.norm yet")
+	}
+	kerneltest.Faults(t, d, options)
+}
+
+func TestPadding(t *testing.T) {
+	d := open(t)
+	kerneltest.Padding(t, d, present(t, d))
+}
+
+// present are the kernels that the device has; those that it lacks are named in the log.
+func present(t *testing.T, d *Device) kerneltest.Options {
+	t.Helper()
+	var options kerneltest.Options
+	for k := range kernels.Count {
+		if d.Has(k) {
+			options.Only = append(options.Only, k)
+		} else {
+			t.Logf("%s has no %v yet", d.Name(), k)
+		}
+	}
+	return options
+}
+
+// open is the first device; without one the test is skipped, unless a driver was named.
+func open(t testing.TB) *Device {
+	t.Helper()
+	d, err := Open(0)
+	var unavailable *UnavailableError
+	if errors.As(err, &unavailable) && os.Getenv("ATOLL_LIBCUDA") == "" {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(d.Close(), d.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}

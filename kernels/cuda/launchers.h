@@ -1,0 +1,9 @@
+// Every launcher and workspace function, in the order of the kernels' numbers.
+#ifndef ATOLL_LAUNCHERS_H
+#define ATOLL_LAUNCHERS_H
+
+#include "launch.h"
+
+gpu_launcher launch_add;
+
+#endif

@@ -1,0 +1,202 @@
+//go:build gpu
+
+package cuda
+
+// #include <stdlib.h>
+// #include "run.h"
+import "C"
+
+import (
+	"fmt"
+	"slices"
+	"unsafe"
+
+	"gorgonia.org/cu"
+
+	"atoll/kernels"
+)
+
+// program is a copy of the calls in C memory with their arguments resolved to addresses of the device.
+type program struct {
+	device    *Device
+	calls     []kernels.Call
+	bound     *C.gpu_program // nil once freed
+	workspace int64          // the most that one of the calls wants
+}
+
+// NewProgram checks every call and binds it to the segments, which must be buffers of this device.
+func (d *Device) NewProgram(calls []kernels.Call, segments []kernels.Buffer) (kernels.Program, error) {
+	sizes := make([]int64, len(segments))
+	starts := make([]cu.DevicePtr, len(segments))
+	for i, s := range segments {
+		b, ok := s.(*buffer)
+		if !ok || b.device != d || b.start == 0 {
+			return nil, fmt.Errorf("%s: segment %d is %T, want a buffer of this device that was not freed", d.Name(), i, s)
+		}
+		sizes[i], starts[i] = b.size, b.start
+	}
+	for i := range calls {
+		if err := d.check(&calls[i], sizes); err != nil {
+			return nil, fmt.Errorf("instruction %d: %w", i, err)
+		}
+	}
+	p := &program{device: d, calls: slices.Clone(calls)}
+	if !p.allocate() {
+		return nil, fmt.Errorf("%s: the system refused memory for a program of %d calls", d.Name(), len(calls))
+	}
+	bound := unsafe.Slice(p.bound.calls, len(calls))
+	for i := range calls {
+		bind(&bound[i], &calls[i], starts)
+	}
+	if err := d.run(jobFunc(func() error { return p.size(bound) })); err != nil {
+		p.Free()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (d *Device) check(call *kernels.Call, sizes []int64) error {
+	if err := call.Check(sizes); err != nil {
+		return err
+	}
+	if !d.Has(call.Kernel) {
+		return fmt.Errorf("%s has no kernel %v: use the CPU", d.Name(), call.Kernel)
+	}
+	return nil
+}
+
+// allocate gets the C memory of a program.
+func (p *program) allocate() bool {
+	bound := C.calloc(1, C.sizeof_gpu_program)
+	calls := C.calloc(C.size_t(len(p.calls)+1), C.sizeof_gpu_bound)
+	if bound == nil || calls == nil {
+		C.free(bound)
+		C.free(calls)
+		return false
+	}
+	p.bound = (*C.gpu_program)(bound)
+	p.bound.calls, p.bound.count = (*C.gpu_bound)(calls), C.int64_t(len(p.calls))
+	return true
+}
+
+// kernels.Call is laid out as atoll_call: the sizes are equal here, or this does not compile; the order of the fields is
+// the same in both, and they need no padding.
+var _ [C.sizeof_atoll_call]byte = [unsafe.Sizeof(kernels.Call{})]byte{}
+
+func bind(bound *C.gpu_bound, call *kernels.Call, starts []cu.DevicePtr) {
+	bound.call = *(*C.atoll_call)(unsafe.Pointer(call))
+	for i := range kernels.SignatureOf(call.Kernel).Args {
+		if ref := call.Args[i]; ref != kernels.None {
+			bound.arg[i] = C.CUdeviceptr(starts[ref.Segment()]) + C.CUdeviceptr(ref.Offset())
+		}
+	}
+}
+
+// size finds the workspace that the calls want, and gets it.
+func (p *program) size(bound []C.gpu_bound) error {
+	for i := range bound {
+		p.workspace = max(p.workspace, int64(C.gpu_workspace_of(p.device.gpu, &bound[i].call)))
+	}
+	return p.device.reserve(p.workspace)
+}
+
+// reserve sees to it that the scratch memory, which all programs of the device share, has at least so many bytes. What was in
+// it is lost: no call reads what another left there.
+func (d *Device) reserve(bytes int64) error {
+	if bytes <= d.scratchBytes {
+		return nil
+	}
+	if err := d.synchronize("resizing the workspace"); err != nil {
+		return err
+	}
+	// The old memory goes first, since both may not fit. A program that wants it gets it again at its next run.
+	if d.scratch != 0 {
+		if err := cu.MemFree(d.scratch); err != nil {
+			return d.failure("resizing the workspace", err)
+		}
+	}
+	d.scratch, d.scratchBytes = 0, 0
+	p, err := d.allocate(bytes)
+	if err != nil {
+		return fmt.Errorf("workspace: %w", err)
+	}
+	d.scratch, d.scratchBytes = p, bytes
+	C.gpu_set_scratch(d.gpu, C.CUdeviceptr(p))
+	return nil
+}
+
+// Run is one call into C and allocates nothing unless something fails.
+func (p *program) Run() error { return p.device.run(p) }
+
+// do runs the program on the device's thread.
+func (p *program) do() error {
+	if p.bound == nil {
+		return fmt.Errorf("%s: run of a program that was freed", p.device.Name())
+	}
+	d := p.device
+	if err := d.reserve(p.workspace); err != nil {
+		return err
+	}
+	if C.gpu_run(d.gpu, p.bound) == 0 {
+		return p.failure(C.gpu_failed(d.gpu))
+	}
+	d.staged = 0 // gpu_run waited for the stream
+	if d.seen.code != C.FAULT_NONE {
+		return p.fault(d.seen)
+	}
+	return nil
+}
+
+// failure says which call failed and how.
+func (p *program) failure(f *C.gpu_failure) error {
+	e := driverError(p.device.Name(), int(f.code))
+	e.Doing, e.Index, e.Calls = C.GoString(&f.doing[0]), int(f.call), len(p.calls)
+	if e.Index >= 0 {
+		e.Kernel = p.calls[e.Index].Kernel
+	}
+	return e
+}
+
+// fault puts a record of the device into the words of kernels/cpu/checks.h.
+func (p *program) fault(f *C.fault_record) error {
+	call := &p.calls[f.call]
+	fault := &kernels.Fault{Index: int(f.call), Kernel: call.Kernel}
+	above := "is not below"
+	var what, bound string
+	switch f.code {
+	case C.FAULT_TOKEN:
+		what, bound = "token", "V"
+	case C.FAULT_TARGET:
+		what, bound = "target", "V"
+	case C.FAULT_LABEL:
+		what, bound = "label", "K"
+	case C.FAULT_LENGTH:
+		what, bound, above = "length", "T", "is above"
+	case C.FAULT_START:
+		fault.Message = fmt.Sprintf("start %d with T=%d rows passes P=%d", f.value, call.Dim("T"), f.limit)
+		if f.value < 0 {
+			fault.Message = fmt.Sprintf("start %d is below 0", f.value)
+		}
+		return fault
+	}
+	fault.Message = fmt.Sprintf("%s %d in row %d %s %s=%d", what, f.value, f.index, above, bound, f.limit)
+	if f.value < 0 {
+		fault.Message = fmt.Sprintf("%s %d in row %d is below 0", what, f.value, f.index)
+	}
+	return fault
+}
+
+func (p *program) Free() {
+	d := p.device
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if p.bound == nil {
+		return
+	}
+	if d.thread != nil { // else the graph went with the device
+		_ = d.thread.run(jobFunc(func() error { C.gpu_program_clear(p.bound); return nil }))
+	}
+	C.free(unsafe.Pointer(p.bound.calls))
+	C.free(unsafe.Pointer(p.bound))
+	p.bound = nil
+}

@@ -1,0 +1,60 @@
+//go:build gpu
+
+#include "gpu.h"
+
+#include <string.h>
+
+// replay queues all calls, between the fault record's reset and its copy to the host. each: wait after every call, so that an
+// error is known to be that call's.
+static CUresult replay(gpu *g, const gpu_program *p, int each) {
+	CUresult e = gpu_zero(g, g->faults, sizeof(fault_record));
+	for (int64_t i = 0; i < p->count && !e; i++) {
+		const gpu_bound *b = &p->calls[i];
+		g->call = i;
+		e = gpu_kernels[b->call.kernel].launch(g, &b->call, b->arg);
+		if (!e && each) e = cuStreamSynchronize(g->stream);
+	}
+	if (e) return e;
+	g->call = -1;
+	return cuMemcpyDtoHAsync(g->seen, g->faults, sizeof(fault_record), g->stream);
+}
+
+// capture records the program in a graph. A launcher may call something that the driver does not capture; then there is no
+// graph and the device is as it was before.
+static CUresult capture(gpu *g, gpu_program *p) {
+	CUgraph graph = NULL;
+	CUresult e = cuStreamBeginCapture(g->stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL);
+	if (e) return e;
+	e = replay(g, p, 0);
+	CUresult ended = cuStreamEndCapture(g->stream, &graph);
+	if (!e) e = ended;
+	if (!e) e = cuGraphInstantiateWithFlags(&p->graph, graph, 0);
+	if (e) p->graph = NULL;
+	if (graph) cuGraphDestroy(graph);
+	p->scratch = g->scratch_version;
+	return e;
+}
+
+void gpu_program_clear(gpu_program *p) {
+	if (p->graph) cuGraphExecDestroy(p->graph);
+	p->graph = NULL;
+}
+
+static CUresult start(gpu *g, gpu_program *p) {
+	if (p->graph && p->scratch != g->scratch_version) gpu_program_clear(p);
+	if (!p->graph && p->ran && !p->refused && !g->stepwise) p->refused = capture(g, p) != CUDA_SUCCESS;
+	memset(&g->failure, 0, sizeof g->failure); // of a capture that was refused
+	g->call = -1;
+	if (p->graph) return cuGraphLaunch(p->graph, g->stream);
+	return replay(g, p, g->stepwise || !p->ran);
+}
+
+int gpu_run(gpu *g, gpu_program *p) {
+	CUresult e = start(g, p);
+	if (!e) e = cuStreamSynchronize(g->stream);
+	p->ran = 1;
+	g->failure.code = e, g->failure.call = g->call;
+	return e == CUDA_SUCCESS;
+}
+
+const gpu_failure *gpu_failed(const gpu *g) { return &g->failure; }

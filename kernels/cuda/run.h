@@ -1,0 +1,52 @@
+// What Go calls: a device's C side and its programs. All of it belongs to the thread that the context is current on.
+#ifndef ATOLL_CUDA_RUN_H
+#define ATOLL_CUDA_RUN_H
+
+#include "launch.h"
+
+enum { GPU_DOING_BYTES = 200 };
+
+// Why a run failed. call is the index of the call that was being launched, or -1 where it is not known.
+typedef struct {
+	CUresult code;
+	int64_t call;
+	char doing[GPU_DOING_BYTES]; // "launching ...", or empty
+} gpu_failure;
+
+// A call with its arguments resolved to addresses.
+typedef struct {
+	atoll_call call;
+	CUdeviceptr arg[ATOLL_MAX_ARGS]; // 0 where absent
+} gpu_bound;
+
+// A program and the graph it was captured in. Zero but for calls and count at the start.
+typedef struct {
+	gpu_bound *calls;
+	int64_t count;
+	CUgraphExec graph;
+	unsigned scratch; // the version of the scratch memory whose address is in the graph
+	int ran;          // plainly, once
+	int refused;      // capture was: replayed plainly from then on
+} gpu_program;
+
+// gpu_new makes a device's C side, or is NULL without memory. faults is a fault_record on the device, seen one in pinned host
+// memory. stepwise: wait after every call and use no graphs, so that an error names its call.
+gpu *gpu_new(CUstream stream, int processors, CUdeviceptr faults, fault_record *seen, int stepwise);
+void gpu_free(gpu *g);
+
+// gpu_add_module makes the kernels of a module known, or is 0 where there are too many modules.
+int gpu_add_module(gpu *g, CUmodule module);
+
+// gpu_set_scratch replaces the workspace. Graphs that hold the old address are captured anew at their next run.
+void gpu_set_scratch(gpu *g, CUdeviceptr p);
+
+int gpu_has(uint32_t kernel);
+size_t gpu_workspace_of(const gpu *g, const atoll_call *c);
+
+// gpu_run executes a program: by plain launches the first time, captured in a graph the second, from the graph after that. It
+// returns when all is done, and the fault record lies in seen. At a failure it is 0 and gpu_failed says more.
+int gpu_run(gpu *g, gpu_program *p);
+const gpu_failure *gpu_failed(const gpu *g);
+void gpu_program_clear(gpu_program *p);
+
+#endif

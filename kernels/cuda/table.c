@@ -1,0 +1,7 @@
+//go:build gpu
+
+#include "launchers.h"
+
+const gpu_kernel gpu_kernels[K_COUNT] = {
+	[K_ADD] = {launch_add, NULL},
+};

@@ -1,0 +1,28 @@
+//go:build !gpu
+
+package cuda
+
+import "atoll/kernels"
+
+// Device is a GPU. This build has none.
+type Device struct{ kernels.Device }
+
+// Built says whether this build has CUDA.
+const Built = false
+
+// Has is false.
+func (*Device) Has(kernels.Kernel) bool { return false }
+
+// Build says that there is no CUDA in this build.
+func Build() string { return "not in this build" }
+
+// Found is always an *UnavailableError in this build.
+func Found() ([]Info, error) {
+	return nil, &UnavailableError{"this build of atoll has no CUDA", "build it with make gpu (make cuda-toolchain fetches the compiler), or use the CPU"}
+}
+
+// Open is always an *UnavailableError in this build.
+func Open(int) (*Device, error) {
+	_, err := Found()
+	return nil, err
+}
