@@ -29,6 +29,9 @@ func TestWithoutDriver(t *testing.T) {
 // again runs tests in a process of their own: a process has one driver.
 func again(t *testing.T, tests string, environment ...string) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("starts itself, which a test binary under qemu-user cannot")
+	}
 	c := exec.Command(os.Args[0], "-test.run=^"+tests, "-test.v")
 	c.Env = append(os.Environ(), environment...)
 	output, err := c.CombinedOutput()
