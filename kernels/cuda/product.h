@@ -1,0 +1,39 @@
+// Matrix products on the device, for the launchers of linear, its gradients and the language head.
+#ifndef ATOLL_PRODUCT_H
+#define ATOLL_PRODUCT_H
+
+#include "launch.h"
+
+// c = epilogue(a·b), with sums in float32. All matrices lie in rows without gaps. The epilogue is, in this order: + bias, store to
+// pre, GELU, * gelu'(derivative_of), + add, and then c is written or added to as mode says. What is 0 is left out.
+typedef struct {
+	int64_t M, N, K;
+	CUdeviceptr a, b, c;              // [M,K] or [K,M] where a_transposed; [K,N] or [N,K] where b_transposed; [M,N]
+	int a_transposed, b_transposed;
+	uint32_t a_type, b_type, c_type;  // DT_F32, DT_BF16 or DT_F16
+	uint32_t precision;               // in which operands are multiplied: DT_F32 operands are rounded to it first
+	CUdeviceptr bias;                 // float [N]
+	CUdeviceptr pre;                  // [M,N] of c_type
+	int gelu;
+	CUdeviceptr derivative_of, add;   // [M,N] of c_type
+	int mode;                         // of c, where c_type is DT_F32: enum atoll_mode
+	CUdeviceptr step;                 // the step vector, where mode is MODE_BY_STEP
+	CUdeviceptr workspace;            // gpu_product_workspace bytes, at a multiple of 256
+} product;
+
+// gpu_product queues the product: by cublasLt where it is loaded and knows the shape, else by a kernel of our own. Any of M, N
+// and K may be 0. By our own kernel, an element's bits
+// depend on its row of a, its column of b and K alone, never on other rows.
+CUresult gpu_product(gpu *g, const product *p);
+
+// gpu_product_workspace is how many bytes gpu_product wants, a multiple of 256; only sizes, types and transpositions count.
+size_t gpu_product_workspace(const gpu *g, const product *p);
+
+// own_product and cublaslt_product are the two ways. cublaslt_product answers CUDA_ERROR_NOT_SUPPORTED, with nothing queued, where
+// cublasLt is not there or refuses the product.
+CUresult own_product(gpu *g, const product *p);
+size_t own_product_workspace(const gpu *g, const product *p);
+CUresult cublaslt_product(gpu *g, const product *p);
+size_t cublaslt_product_workspace(const gpu *g, const product *p);
+
+#endif
