@@ -17,6 +17,7 @@ type Case struct {
 	Lengths []int32   // of the sequences; nil: ragged, from 0 to T
 	Start   int32     // what the start argument holds
 	Step    float32   // step[StepAccumulate]
+	Inverse float32   // step[StepInverseScale]; 0: 1
 	Shift   int       // elements by which every argument is off the alignment of buffers
 	Alias   kernels.Alias
 	Scale   map[string]float32 // range of an argument's random values, where it is not 1
@@ -45,6 +46,9 @@ func (c Case) Name(precision kernels.DType) string {
 	}
 	if c.Step != 0 {
 		fmt.Fprintf(&s, " step.accumulate=%g", c.Step)
+	}
+	if c.Inverse != 0 {
+		fmt.Fprintf(&s, " step.inverse=%g", c.Inverse)
 	}
 	if c.Shift != 0 {
 		fmt.Fprintf(&s, " shift=%d", c.Shift)
