@@ -52,6 +52,8 @@ PLANTED(unwritten_shared) {
 
 PLANTED(no_barrier) {
 	SHARED(float, s);
+	s[threadIdx.x] = 0;
+	__syncthreads();
 	s[threadIdx.x] = in[threadIdx.x];
 	out[number()] = s[threadIdx.x ^ 32];
 }
