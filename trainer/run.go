@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"atoll/engine"
+	"atoll/engine/lower"
 	"atoll/kernels"
 	"atoll/model"
 	"atoll/model/bpe"
@@ -130,6 +131,9 @@ func (r *run) program(sequence int) (*engine.Program, error) {
 		return nil, err
 	}
 	o := engine.Options{Precision: r.env.Precision, Share: r.widest}
+	if o.Recompute, err = lower.ParseRecomputation(r.Recompute); err != nil {
+		return nil, err
+	}
 	if r.micro == 1 {
 		if o.Update, err = r.updateList(); err != nil {
 			return nil, err
