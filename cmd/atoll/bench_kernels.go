@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"atoll/engine/ir"
 	"atoll/kernels"
 	"atoll/model"
 )
@@ -65,22 +64,15 @@ func benchKernels(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
 		return nil, err
 	}
 	r := kernelsBench{workload: f.workload(c), Machine: measureMachine(device, precision)}
-	at, total := map[string]int{}, 0.0
-	for _, i := range list.Instrs {
-		key := callKey(i)
-		n, known := at[key]
-		if !known {
-			k, err := benchKernel(ctx, device, i, f.steps)
-			if err != nil {
-				return nil, err
-			}
-			k.PeakShare, k.BandwidthShare = share(k.FLOPS, r.Machine.Peak), share(k.BytesPerSecond, r.Machine.Bandwidth)
-			n = len(r.Kernels)
-			at[key] = n
-			r.Kernels = append(r.Kernels, k)
+	total := 0.0
+	for _, c := range distinctCalls(list) {
+		k, err := benchKernel(ctx, device, c.Call, f.steps)
+		if err != nil {
+			return nil, err
 		}
-		r.Kernels[n].Calls++
-		total += r.Kernels[n].Microseconds
+		k.Calls, k.PeakShare, k.BandwidthShare = c.times, share(k.FLOPS, r.Machine.Peak), share(k.BytesPerSecond, r.Machine.Bandwidth)
+		r.Kernels = append(r.Kernels, k)
+		total += float64(k.Calls) * k.Microseconds
 	}
 	for n := range r.Kernels {
 		r.Kernels[n].StepShare = share(float64(r.Kernels[n].Calls)*r.Kernels[n].Microseconds, total)
@@ -88,34 +80,17 @@ func benchKernels(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
 	return r, nil
 }
 
-// callKey is equal for calls that do the same work.
-func callKey(i ir.Instr) string {
-	absent := [kernels.MaxArgs]bool{}
-	for at, id := range i.Args {
-		absent[at] = id == ir.None
-	}
-	dims := i.Dims
-	for at, name := range kernels.SignatureOf(i.Kernel).Dims {
-		if name == "salt" {
-			dims[at] = 0
-		}
-	}
-	return fmt.Sprint(i.Kernel, i.Precision, dims, absent)
-}
-
 // benchKernel times one call over memory of its own, one buffer an argument.
-func benchKernel(ctx context.Context, d kernels.Device, i ir.Instr, steps int) (kernelBench, error) {
-	call := kernels.Call{Kernel: i.Kernel, Precision: i.Precision, Dims: i.Dims, Scalars: i.Scalars}
+func benchKernel(ctx context.Context, d kernels.Device, call kernels.Call, steps int) (kernelBench, error) {
+	operations, bytes := call.Operations(), call.Traffic()
 	var segments []kernels.Buffer
 	defer func() {
 		for _, b := range segments {
 			b.Free()
 		}
 	}()
-	bytes := int64(0)
-	for at, arg := range kernels.SignatureOf(i.Kernel).Args {
-		call.Args[at] = kernels.None
-		if i.Args[at] == ir.None {
+	for at := range kernels.SignatureOf(call.Kernel).Args {
+		if call.Args[at] == kernels.None {
 			continue
 		}
 		b, err := randomArgument(d, &call, at)
@@ -124,7 +99,6 @@ func benchKernel(ctx context.Context, d kernels.Device, i ir.Instr, steps int) (
 		}
 		call.Args[at] = kernels.At(len(segments), 0)
 		segments = append(segments, b)
-		bytes += traffic(&call, arg, b.Size())
 	}
 	p, err := d.NewProgram([]kernels.Call{call}, segments)
 	if err != nil {
@@ -132,7 +106,7 @@ func benchKernel(ctx context.Context, d kernels.Device, i ir.Instr, steps int) (
 	}
 	defer p.Free()
 	seconds, _, err := median(ctx, steps, p.Run)
-	return kernelBench{Kernel: i.Kernel.String(), Dims: describeDims(&call), Microseconds: 1e6 * seconds, FLOPS: operations(&call) / seconds,
+	return kernelBench{Kernel: call.Kernel.String(), Dims: describeDims(&call), Microseconds: 1e6 * seconds, FLOPS: operations / seconds,
 		BytesPerSecond: float64(bytes) / seconds}, err
 }
 

@@ -88,14 +88,10 @@ func (c Case) precisions() []kernels.DType {
 // absent says whether the argument is left out.
 func (c Case) absent(name string) bool { return slices.Contains(c.Absent, name) }
 
-// accumulates says whether the argument, of access Sum, is added to: dwte by wteMode where the kernel has it, else by mode.
+// accumulates says whether the argument, of access Sum, is added to.
 func (c Case) accumulates(name string) bool {
-	for _, dim := range []string{name + "Mode", strings.TrimPrefix(name, "d") + "Mode", "mode"} {
-		if mode := c.dim(dim); mode >= 0 {
-			return mode == kernels.Accumulate || mode == kernels.ByStep && c.Step != 0
-		}
-	}
-	return false
+	mode := c.dim(kernels.SignatureOf(c.Kernel).ModeName(name))
+	return mode == kernels.Accumulate || mode == kernels.ByStep && c.Step != 0
 }
 
 // unspecified says whether what the argument holds after the kernel is nobody's business.
