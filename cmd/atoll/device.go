@@ -65,13 +65,13 @@ func (f *deviceFlags) processor(notes io.Writer) (processor, error) {
 	case err != nil:
 		return nil, err
 	case isGPU:
-		d, err := cuda.Open(index)
+		d, _, err := openGPU(index, notes)
 		if err != nil {
 			return nil, fmt.Errorf("--device %s: %w", f.device, err)
 		}
 		return f.onGPU(d), nil
 	case f.device == "auto" && f.variant == "" && cuda.Built:
-		d, err := wholeGPU()
+		d, err := wholeGPU(notes)
 		if err == nil {
 			return f.onGPU(d), nil
 		}
@@ -102,29 +102,6 @@ func (f *deviceFlags) gpuIndex() (index int, isGPU bool, err error) {
 		return 0, false, usage("--cpu-variant %s with --device %s: want --device cpu", f.variant, f.device)
 	}
 	return index, true, nil
-}
-
-// wholeGPU opens the first GPU, if it has every kernel.
-func wholeGPU() (*cuda.Device, error) {
-	d, err := cuda.Open(0)
-	if err != nil {
-		return nil, err
-	}
-	if lacks := lacking(d); lacks != "" {
-		return nil, errors.Join(fmt.Errorf("%s lacks %s", d.Name(), lacks), d.Close())
-	}
-	return d, nil
-}
-
-// lacking names the kernels that a GPU does not have.
-func lacking(d *cuda.Device) string {
-	var names []string
-	for k := range kernels.Count {
-		if !d.Has(k) {
-			names = append(names, k.String())
-		}
-	}
-	return strings.Join(names, ", ")
 }
 
 type onCPU struct{ *cpu.Device }

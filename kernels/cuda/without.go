@@ -13,6 +13,12 @@ const Built = false
 // Has is false.
 func (*Device) Has(kernels.Kernel) bool { return false }
 
+// Info is empty.
+func (*Device) Info() Info { return Info{} }
+
+// Withhold does nothing.
+func (*Device) Withhold(kernels.Kernel, string) {}
+
 // Build says that there is no CUDA in this build.
 func Build() string { return "not in this build" }
 

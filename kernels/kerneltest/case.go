@@ -66,6 +66,11 @@ func (c Case) call(precision kernels.DType) kernels.Call {
 	call := kernels.Call{Kernel: c.Kernel, Precision: precision}
 	copy(call.Dims[:], c.Dims)
 	copy(call.Scalars[:], c.Scalars)
+	for i, arg := range kernels.SignatureOf(c.Kernel).Args {
+		if c.absent(arg.Name) {
+			call.Args[i] = kernels.None
+		}
+	}
 	return call
 }
 
@@ -75,8 +80,8 @@ func (c Case) dim(name string) int64 {
 	return call.Dim(name)
 }
 
-// precisions are those that make a difference to the kernel.
-func (c Case) precisions() []kernels.DType {
+// Precisions are those that make a difference to the kernel.
+func (c Case) Precisions() []kernels.DType {
 	for _, a := range kernels.SignatureOf(c.Kernel).Args {
 		if a.Class == kernels.Act {
 			return []kernels.DType{kernels.F32, kernels.BF16, kernels.F16}
