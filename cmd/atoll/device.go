@@ -37,8 +37,8 @@ func (f *deviceFlags) add(flags *pflag.FlagSet) {
 type processor interface {
 	kernels.Device
 	Threads() int                         // of the CPU
-	Peak(precision kernels.DType) float64 // operations a second, measured; 0 where that is not known
-	Bandwidth() float64                   // of its memory in bytes a second, measured; 0 where that is not known
+	Peak(precision kernels.DType) float64 // operations a second, measured or, of a GPU, as rated; 0 where that is not known
+	Bandwidth() float64                   // of its memory in bytes a second, likewise
 	Native(precision kernels.DType) bool  // whether it computes in the precision without converting
 }
 
@@ -110,23 +110,25 @@ func (d onCPU) Native(precision kernels.DType) bool {
 	return precision == kernels.F32 || precision == kernels.BF16 && strings.HasSuffix(d.Variant(), "bf16")
 }
 
-// onGPU's peaks are not measured yet.
+// onGPU has the peaks that its maker rates it at.
 type onGPU struct {
 	*cuda.Device
 	threads int
+	rates   ratedGPU
 }
 
 func (f *deviceFlags) onGPU(d *cuda.Device) onGPU {
-	if f.threads == 0 {
-		return onGPU{d, runtime.GOMAXPROCS(0)}
+	g := onGPU{d, f.threads, ratedAs(d.Info().Name)}
+	if g.threads == 0 {
+		g.threads = runtime.GOMAXPROCS(0)
 	}
-	return onGPU{d, f.threads}
+	return g
 }
 
-func (d onGPU) Threads() int             { return d.threads }
-func (onGPU) Peak(kernels.DType) float64 { return 0 }
-func (onGPU) Bandwidth() float64         { return 0 }
-func (onGPU) Native(kernels.DType) bool  { return true }
+func (d onGPU) Threads() int                         { return d.threads }
+func (d onGPU) Peak(precision kernels.DType) float64 { return d.rates.peak(precision) }
+func (d onGPU) Bandwidth() float64                   { return d.rates.bytes }
+func (onGPU) Native(kernels.DType) bool              { return true }
 
 func (f *deviceFlags) dtype(d processor) (kernels.DType, error) {
 	switch f.precision {

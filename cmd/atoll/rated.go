@@ -32,6 +32,16 @@ func rated(name string) (ratedGPU, error) {
 	return ratedGPU{}, usage("--floor %s: want one or more of %s", name, strings.Join(names, ", "))
 }
 
+// ratedAs is the GPU that the driver calls so; all rates are 0 where it is none of those above.
+func ratedAs(model string) ratedGPU {
+	for _, g := range ratedGPUs {
+		if strings.HasPrefix(model, g.model) {
+			return g
+		}
+	}
+	return ratedGPU{}
+}
+
 // peak is the operations a second in a precision.
 func (g ratedGPU) peak(precision kernels.DType) float64 {
 	if precision == kernels.F32 {

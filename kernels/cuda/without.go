@@ -16,6 +16,9 @@ func (*Device) Has(kernels.Kernel) bool { return false }
 // Info is empty.
 func (*Device) Info() Info { return Info{} }
 
+// Memory is 0.
+func (*Device) Memory() (free, total int64, err error) { return 0, 0, nil }
+
 // Withhold does nothing.
 func (*Device) Withhold(kernels.Kernel, string) {}
 
