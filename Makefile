@@ -51,7 +51,7 @@ EMULATED_HEADERS := $(wildcard kernels/cuda/emulator/*.h kernels/cuda/source/*.c
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build gpu gpu-env emulator cuda-toolchain demo test test-race test-sanitize test-emulated test-arm64 vet vet-darwin format lint fuzz bench bench-peers check clean
+.PHONY: help build gpu gpu-bundle gpu-env emulator cuda-toolchain demo test test-race test-sanitize test-emulated test-arm64 vet vet-darwin format lint fuzz bench bench-peers check clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,10 @@ build: ## bin/atoll for this machine's CPU; needs Go and a C compiler
 
 gpu: $(FATBINS) build/cuda/libcuda.a ## bin/atoll with CUDA in it; starts and falls back to the CPU without a GPU
 	$(GPU_ENV) $(GO) build -tags gpu -ldflags '$(LDFLAGS)' -o bin/atoll ./cmd/atoll
+
+gpu-bundle: gpu ## build/atoll-gpu.tar.gz: what bench/gpu.sh needs on a machine with a GPU and without Go
+	$(GPU_ENV) $(GO) test -c -tags gpu -o bin/cuda-cases ./kernels/cuda
+	tar -czf build/atoll-gpu.tar.gz bin/atoll bin/cuda-cases bench/gpu.sh bench/peers trainer/reference/testdata
 
 gpu-env: build/cuda/libcuda.a | $(CUDA_HOME)/include/cuda.h ## print what go needs to build with -tags gpu: eval "export $$(make -s gpu-env)"
 	@echo "$(GPU_ENV)"
