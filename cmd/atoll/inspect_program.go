@@ -261,6 +261,9 @@ func (paperDevice) NewBuffer(bytes int64) (kernels.Buffer, error) {
 	return paperBuffer{size: bytes}, nil
 }
 
+// NewExchange is NewBuffer.
+func (d paperDevice) NewExchange(in, out int64) (kernels.Buffer, error) { return d.NewBuffer(in + out) }
+
 type paperBuffer struct {
 	kernels.Buffer
 	size int64

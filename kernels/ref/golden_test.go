@@ -135,7 +135,7 @@ func TestAdamWAgainstPyTorch(t *testing.T) {
 	for step := range len(grads) / n {
 		gradient := grads[step*n : (step+1)*n]
 		norm := GradNorm(gradient)
-		AdamW(w, m, v, gradient, norm, 0, AdamWSettings{Beta1: 0.9, Beta2: 0.95, Epsilon: 1e-8, Decay: 0.1, Clip: 1, LearningRate: 0.02,
+		AdamW(w, m, v, gradient, norm, 0, AdamWSettings{Beta1: 0.9, Beta2: 0.95, Epsilon: 1e-8, Decay: 0.1, Clip: 1, LearningRate: 0.02, InverseScale: 1,
 			Correction1: float32(1 - math.Pow(0.9, float64(step+1))), Correction2: float32(1 - math.Pow(0.95, float64(step+1)))})
 		weights, norms = append(weights, w...), append(norms, norm)
 	}
