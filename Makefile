@@ -54,7 +54,7 @@ EMULATED_HEADERS := $(wildcard kernels/cuda/emulator/*.h kernels/cuda/source/*.c
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build gpu gpu-env emulator cuda-toolchain demo test test-race test-sanitize test-emulated test-arm64 vet vet-darwin format lint fuzz bench bench-peers check clean
+.PHONY: help build gpu gpu-bundle gpu-env emulator cuda-toolchain demo test test-race test-sanitize test-emulated test-arm64 vet vet-darwin format lint fuzz bench bench-peers check clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,10 @@ build: ## bin/atoll for this machine's CPU; needs Go and a C compiler
 
 gpu: $(FATBINS) build/cuda/libcuda.a ## bin/atoll with CUDA in it; starts and falls back to the CPU without a GPU
 	$(GPU_ENV) $(GO) build -tags gpu -ldflags '$(LDFLAGS)' -o bin/atoll ./cmd/atoll
+
+gpu-bundle: gpu ## build/atoll-gpu.tar.gz: what bench/gpu.sh needs on a machine with a GPU and without Go
+	$(GPU_ENV) $(GO) test -c -tags gpu -o bin/cuda-cases ./kernels/cuda
+	tar -czf build/atoll-gpu.tar.gz bin/atoll bin/cuda-cases bench/gpu.sh bench/peers trainer/reference/testdata
 
 gpu-env: build/cuda/libcuda.a | $(CUDA_HOME)/include/cuda.h ## print what go needs to build with -tags gpu: eval "export $$(make -s gpu-env)"
 	@echo "$(GPU_ENV)"
@@ -87,6 +91,7 @@ test-sanitize: ## the C kernels on their case table, under the address and undef
 
 test-emulated: build/libcuda-emulated.so build/libcuda-planted.so build/cuda/libcuda.a | $(CUDA_HOME)/include/cuda.h ## the CUDA path on the emulated driver, without a GPU
 	ATOLL_LIBCUDA=$(CURDIR)/$< ATOLL_PLANTED=$(CURDIR)/build/libcuda-planted.so $(GPU_ENV) $(GO) test -tags gpu -timeout 30m ./kernels/cuda
+	ATOLL_LIBCUDA=$(CURDIR)/$< $(GPU_ENV) $(GO) test -tags gpu -timeout 30m -run 'TestEmulated|TestCUDA' ./cmd/atoll
 
 test-arm64: ## the kernel tests, cross-built for ARM64 Linux and run under qemu-user
 	@if ! command -v $(ARM64CC) >/dev/null || ! command -v $(firstword $(QEMU)) >/dev/null; then \

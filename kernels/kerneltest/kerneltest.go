@@ -90,7 +90,7 @@ func (o Options) each(visit func(c Case, precision kernels.DType)) {
 			continue
 		}
 		for _, c := range Cases(k) {
-			for _, precision := range c.precisions() {
+			for _, precision := range c.Precisions() {
 				if !slices.Contains(o.Lacks, precision) {
 					visit(c, precision)
 				}
