@@ -5,5 +5,7 @@
 #include "launch.h"
 
 gpu_launcher launch_add;
+gpu_launcher launch_head_loss;
+gpu_workspace head_loss_workspace;
 
 #endif

@@ -45,4 +45,7 @@ size_t own_product_workspace(const gpu *g, const product *p);
 CUresult cublaslt_product(gpu *g, const product *p);
 size_t cublaslt_product_workspace(const gpu *g, const product *p);
 
+// gpu_cast queues the rounding of n floats at in to DT_BF16 or DT_F16 at out.
+CUresult gpu_cast(gpu *g, CUdeviceptr out, CUdeviceptr in, int64_t n, uint32_t type);
+
 #endif

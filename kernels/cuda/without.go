@@ -13,6 +13,9 @@ const Built = false
 // Has is false.
 func (*Device) Has(kernels.Kernel) bool { return false }
 
+// Products is never asked.
+func (*Device) Products() (string, error) { return "", nil }
+
 // Build says that there is no CUDA in this build.
 func Build() string { return "not in this build" }
 
