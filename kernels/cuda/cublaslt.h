@@ -73,6 +73,8 @@ typedef struct {
 	int reserved[4];
 } cublasLtMatmulHeuristicResult_t;
 
+struct CUstream_st;
+
 // Every call, as CALL(name, result, (arguments)). A stream is a CUstream. Matrices are in columns: a leading dimension is the
 // distance from one column to the next, and cublasLtMatmul gives D = epilogue(alpha*op(A)*op(B) + beta*C).
 #define CUBLASLT_CALLS(CALL)                                                                                  \
