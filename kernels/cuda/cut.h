@@ -12,8 +12,13 @@ static inline int64_t pieces(int64_t n, int64_t size) { return (n + size - 1) / 
 
 static inline size_t whole_256(int64_t bytes) { return (size_t)(pieces(bytes, 256) * 256); }
 
-// Kernels count the columns of a row in an int, with room for the columns that a block takes at once.
-enum { MOST_COLUMNS = 1 << 30 };
+// Kernels count columns, and rows of tokens, in an int, with room for what the grid takes at once.
+enum { MOST = 1 << 30 };
+
+// threads_for is a block for a row of n things, a thread for each where there may be so many: whole warps, at least one.
+static inline unsigned threads_for(int64_t n, int64_t most) {
+	return (unsigned)smaller(larger(pieces(n, 32), 1) * 32, most);
+}
 
 // spread is a grid for a kernel that goes on until n items are done, per_block of them in a block at once: enough blocks to fill the
 // device a few times over, and at least one.
