@@ -14,7 +14,8 @@ typedef struct {
 
 struct gpu {
 	CUstream stream;
-	int processors, stepwise;
+	int processors, stepwise, tf32;
+	unsigned shared; // the most shared memory of a block, in bytes
 	CUmodule modules[MODULES];
 	int module_count;
 	function functions[FUNCTIONS]; // a hash table with linear probing

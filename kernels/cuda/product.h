@@ -10,8 +10,9 @@ typedef struct {
 	int64_t M, N, K;
 	CUdeviceptr a, b, c;             // [M,K] or [K,M] where a_transposed; [K,N] or [N,K] where b_transposed; [M,N]
 	int a_transposed, b_transposed;  // one of them at most
-	// Elements from a row to the next as it lies in memory; 0: no gaps. What lies in the gaps does not matter. Rows that begin at
-	// multiples of 16 bytes are read many times faster than others.
+	// Elements from a row to the next as it lies in memory; 0: no gaps. Operands whose rows begin at multiples of 16 bytes are read
+	// many times faster than others, whole 16 bytes at a time: gaps of a and b, behind the last row too, begin with zeroes up to
+	// the next multiple of 16 bytes.
 	int64_t a_stride, b_stride, c_stride;
 	uint32_t a_type, b_type, c_type; // DT_F32 or precision
 	uint32_t precision;              // in which operands are multiplied: DT_F32 operands are rounded to it first

@@ -34,6 +34,10 @@ typedef struct {
 gpu *gpu_new(CUstream stream, int processors, CUdeviceptr faults, fault_record *seen, int stepwise);
 void gpu_free(gpu *g);
 
+// gpu_set_tf32 lets products of float32 round their operands to TF32, or not, as at the start. Programs that are there already
+// must have run for the last time.
+void gpu_set_tf32(gpu *g, int tf32);
+
 // gpu_add_module makes the kernels of a module known, or is 0 where there are too many modules.
 int gpu_add_module(gpu *g, CUmodule module);
 
