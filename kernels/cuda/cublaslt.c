@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { THREADS = 256, PER_THREAD = 8 };
+enum { THREADS = 256, PER_THREAD = 8, FEW = 64 };
 
 // A product as it is put to cublasLt and to the kernel after it.
 typedef struct {
@@ -32,15 +32,26 @@ static uint32_t alignment(CUdeviceptr p) { return (uint32_t)((p | 256) & -(p | 2
 
 static int casts(const product *p, uint32_t type) { return type == DT_F32 && p->precision != DT_F32; }
 
+// An operand as it lies in memory. One that is cast gets rows that begin at multiples of 16 bytes.
+typedef struct {
+	int64_t rows, columns, stride, cast_stride;
+} shape;
+
+static shape shape_of(int64_t rows, int64_t columns, int64_t stride) {
+	return (shape){rows, columns, stride ? stride : columns, pieces(columns, 8) * 8};
+}
+static shape shape_a(const product *p) { return shape_of(p->a_transposed ? p->K : p->M, p->a_transposed ? p->M : p->K, p->a_stride); }
+static shape shape_b(const product *p) { return shape_of(p->b_transposed ? p->N : p->K, p->b_transposed ? p->K : p->N, p->b_stride); }
+
 // The workspace is cublasLt's, then a, b and the bias where they are cast.
 static size_t place_casts(const product *p, CUdeviceptr *a, CUdeviceptr *b, CUdeviceptr *bias) {
 	size_t at = CUBLASLT_WORKSPACE;
 	*a = p->workspace + at;
-	if (casts(p, p->a_type)) at += whole_256(p->M * p->K * 2);
+	if (casts(p, p->a_type)) at += whole_256(shape_a(p).rows * shape_a(p).cast_stride * 2);
 	*b = p->workspace + at;
-	if (casts(p, p->b_type)) at += whole_256(p->K * p->N * 2);
+	if (casts(p, p->b_type)) at += whole_256(shape_b(p).rows * shape_b(p).cast_stride * 2);
 	*bias = p->workspace + at;
-	return p->c_type == DT_F32 ? at : at + whole_256(p->N * 2);
+	return p->c_type == DT_F32 ? at : at + whole_256(pieces(p->N, 8) * 16);
 }
 
 // library is the device's cublasLt, found when it is first asked for; NULL where there is none.
@@ -71,16 +82,16 @@ static int order_operands(const gpu *g, const product *p, order *o) {
 	CUdeviceptr a, b, bias;
 	if (!fits(p->M) || !fits(p->N) || !fits(p->K)) return 0;
 	key->M = p->M, key->N = p->N, key->K = p->K;
-	key->lda = p->a_stride ? p->a_stride : p->a_transposed ? p->M : p->K;
-	key->ldb = p->b_stride ? p->b_stride : p->b_transposed ? p->K : p->N;
 	key->ldc = p->c_stride ? p->c_stride : p->N;
 	key->a_transposed = p->a_transposed != 0, key->b_transposed = p->b_transposed != 0;
 	key->operands = p->precision, key->result = p->c_type;
 	key->tf32 = p->precision == DT_F32 && gpu_tf32(g);
 	o->cast_a = casts(p, p->a_type), o->cast_b = casts(p, p->b_type);
+	key->lda = o->cast_a ? shape_a(p).cast_stride : shape_a(p).stride;
+	key->ldb = o->cast_b ? shape_b(p).cast_stride : shape_b(p).stride;
 	place_casts(p, &a, &b, &bias);
 	o->a = o->cast_a ? a : p->a, o->b = o->cast_b ? b : p->b, o->c = o->d = p->c;
-	return (o->cast_a ? !p->a_stride : p->a_type == p->precision) && (o->cast_b ? !p->b_stride : p->b_type == p->precision) &&
+	return (o->cast_a || p->a_type == p->precision) && (o->cast_b || p->b_type == p->precision) &&
 		(p->c_type == DT_F32 || p->c_type == p->precision) && fits(key->lda) && fits(key->ldb) && fits(key->ldc);
 }
 
@@ -141,6 +152,12 @@ static int order_storing(const cublaslt *lt, const product *p, order *o) {
 	return p->c_type == DT_F32 && !p->add && !p->gelu && !p->derivative_of;
 }
 
+// rounds_twice: a bias that is cast, and a result that the kernel after it reads, are rounded once more than by our own kernel. That
+// errs as much as the rounding of the result, where some of its elements are as large. All of a few may be small: their terms cancel.
+static int rounds_twice(const product *p, const order *o) {
+	return p->c_type != DT_F32 && p->M * p->N < FEW && (o->cast_bias || o->gelu || o->derivative_of || o->add);
+}
+
 static int make_order(const gpu *g, const cublaslt *lt, const product *p, order *o) {
 	memset(o, 0, sizeof *o);
 	if (!order_operands(g, p, o)) return 0;
@@ -151,16 +168,20 @@ static int make_order(const gpu *g, const cublaslt *lt, const product *p, order 
 		if (p->pre && !p->gelu) return 0;
 		if ((p->gelu || p->derivative_of) && !order_gelu(lt, p, o)) return 0;
 	}
-	if (!order_storing(lt, p, o)) return 0;
+	if (!order_storing(lt, p, o) || rounds_twice(p, o)) return 0;
 	o->key.alignment_a = alignment(o->a), o->key.alignment_b = alignment(o->b);
 	o->key.alignment_c = alignment(o->c), o->key.alignment_d = alignment(o->d);
 	return 1;
 }
 
+static CUresult cast_operand(gpu *g, CUdeviceptr to, CUdeviceptr from, shape s, uint32_t type) {
+	return gpu_cast(g, to, from, s.rows, s.columns, s.cast_stride, s.stride, type);
+}
+
 static CUresult cast(gpu *g, const product *p, const order *o) {
-	CUresult e = o->cast_a ? gpu_cast(g, o->a, p->a, p->M * p->K, p->precision) : CUDA_SUCCESS;
-	if (!e && o->cast_b) e = gpu_cast(g, o->b, p->b, p->K * p->N, p->precision);
-	if (!e && o->cast_bias) e = gpu_cast(g, o->bias, p->bias, p->N, p->c_type);
+	CUresult e = o->cast_a ? cast_operand(g, o->a, p->a, shape_a(p), p->precision) : CUDA_SUCCESS;
+	if (!e && o->cast_b) e = cast_operand(g, o->b, p->b, shape_b(p), p->precision);
+	if (!e && o->cast_bias) e = cast_operand(g, o->bias, p->bias, shape_of(1, p->N, 0), p->c_type);
 	return e;
 }
 

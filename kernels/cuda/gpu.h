@@ -14,8 +14,8 @@ typedef struct {
 
 struct gpu {
 	CUstream stream;
-	int processors, capability, stepwise;
-	int tf32; // products of float32 may round their operands to TF32
+	int processors, capability, stepwise, tf32;
+	unsigned shared; // the most shared memory of a block, in bytes
 	CUmodule modules[MODULES];
 	int module_count;
 	function functions[FUNCTIONS]; // a hash table with linear probing

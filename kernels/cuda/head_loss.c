@@ -15,7 +15,7 @@ enum { LOSS, ROWS, DH, DWTE, H, WTE, TARGETS, STEP, LOGITS };
 typedef struct {
 	const atoll_call *call;
 	const CUdeviceptr *arg;
-	int64_t N, C, V, R, columns;
+	int64_t N, C, V, R, columns, wte_stride;
 	int half, gradient;
 	CUdeviceptr logits, wte, losses, workspace; // workspace: of the products
 } head;
@@ -29,7 +29,7 @@ static size_t place(head *t, CUdeviceptr start) {
 	t->logits = room ? t->arg[LOGITS] : at;
 	if (!room) at += whole_256(smaller(t->R, t->N) * t->columns * 4);
 	t->wte = t->half ? at : t->arg[WTE];
-	if (t->half) at += whole_256(t->columns * t->C * 2);
+	if (t->half) at += whole_256(t->columns * t->wte_stride * 2);
 	t->losses = t->arg[ROWS] ? t->arg[ROWS] : at;
 	if (!t->arg[ROWS]) at += whole_256(t->N * 4);
 	t->workspace = at;
@@ -40,6 +40,7 @@ static head head_of(const atoll_call *c, const CUdeviceptr *arg) {
 	head t = {.call = c, .arg = arg, .N = c->dims[0], .C = c->dims[1], .V = c->dims[2], .R = larger(c->dims[3], 1)};
 	t.columns = pieces(t.V, 64) * 64;
 	t.half = c->precision != DT_F32;
+	t.wte_stride = t.half ? pieces(t.C, 8) * 8 : t.C;
 	t.gradient = arg[DH] || arg[DWTE];
 	return t;
 }
@@ -51,7 +52,7 @@ static int64_t width(const head *t) { return t->half ? t->columns : t->V; }
 static product logits_product(const head *t, int64_t n, int64_t rows) {
 	uint32_t precision = t->call->precision;
 	return (product){.M = rows, .N = width(t), .K = t->C, .a = t->arg[H] + n * t->C * size(t), .b = t->wte, .c = t->logits, .b_transposed = 1,
-		.c_stride = t->columns, .a_type = precision, .b_type = precision, .c_type = DT_F32, .precision = precision,
+		.b_stride = t->wte_stride, .c_stride = t->columns, .a_type = precision, .b_type = precision, .c_type = DT_F32, .precision = precision,
 		.workspace = t->workspace};
 }
 
@@ -59,7 +60,7 @@ static product logits_product(const head *t, int64_t n, int64_t rows) {
 static product dh_product(const head *t, int64_t n, int64_t rows) {
 	uint32_t precision = t->call->precision;
 	return (product){.M = rows, .N = t->C, .K = width(t), .a = t->logits, .b = t->wte, .c = t->arg[DH] + n * t->C * size(t),
-		.a_stride = t->columns * 4 / size(t), .a_type = precision, .b_type = precision, .c_type = precision, .precision = precision,
+		.a_stride = t->columns * 4 / size(t), .b_stride = t->wte_stride, .a_type = precision, .b_type = precision, .c_type = precision, .precision = precision,
 		.workspace = t->workspace};
 }
 
@@ -94,9 +95,8 @@ size_t head_loss_workspace(const gpu *g, const atoll_call *c) {
 // round_wte makes the rounded wte, once a call.
 static CUresult round_wte(gpu *g, const head *t) {
 	if (!t->half) return CUDA_SUCCESS;
-	int64_t n = t->V * t->C;
-	CUresult e = gpu_cast(g, t->wte, t->arg[WTE], n, t->call->precision);
-	return e ? e : gpu_zero(g, t->wte + n * 2, (size_t)((t->columns - t->V) * t->C * 2));
+	CUresult e = gpu_cast(g, t->wte, t->arg[WTE], t->V, t->C, t->wte_stride, t->C, t->call->precision);
+	return e ? e : gpu_zero(g, t->wte + t->V * t->wte_stride * 2, (size_t)((t->columns - t->V) * t->wte_stride * 2));
 }
 
 // losses_of has one block turn each of the chunk's logits into losses and dlogits.

@@ -35,6 +35,9 @@ int gpu_processors(const gpu *g);
 // gpu_capability is the device's compute capability, 90 for 9.0.
 int gpu_capability(const gpu *g);
 
+// gpu_shared is how many bytes of shared memory a block can have.
+unsigned gpu_shared(const gpu *g);
+
 // gpu_tf32 tells whether products of float32 may round their operands to TF32.
 int gpu_tf32(const gpu *g);
 

@@ -10,8 +10,9 @@ typedef struct {
 	int64_t M, N, K;
 	CUdeviceptr a, b, c;             // [M,K] or [K,M] where a_transposed; [K,N] or [N,K] where b_transposed; [M,N]
 	int a_transposed, b_transposed;  // one of them at most
-	// Elements from a row to the next as it lies in memory; 0: no gaps. What lies in the gaps does not matter. Rows that begin at
-	// multiples of 16 bytes are read many times faster than others.
+	// Elements from a row to the next as it lies in memory; 0: no gaps. Operands whose rows begin at multiples of 16 bytes are read
+	// many times faster than others, whole 16 bytes at a time: gaps of a and b, behind the last row too, begin with zeroes up to
+	// the next multiple of 16 bytes.
 	int64_t a_stride, b_stride, c_stride;
 	uint32_t a_type, b_type, c_type; // DT_F32 or precision
 	uint32_t precision;              // in which operands are multiplied: DT_F32 operands are rounded to it first
@@ -45,7 +46,8 @@ size_t own_product_workspace(const gpu *g, const product *p);
 CUresult cublaslt_product(gpu *g, const product *p);
 size_t cublaslt_product_workspace(const gpu *g, const product *p);
 
-// gpu_cast queues the rounding of n floats at in to DT_BF16 or DT_F16 at out.
-CUresult gpu_cast(gpu *g, CUdeviceptr out, CUdeviceptr in, int64_t n, uint32_t type);
+// gpu_cast queues the rounding of rows x columns floats at from to DT_BF16 or DT_F16. Rows of the result begin at multiples of
+// to_stride, a multiple of 8, and to is a multiple of 16; what lies behind a row up to the next multiple of 8 becomes 0.
+CUresult gpu_cast(gpu *g, CUdeviceptr to, CUdeviceptr from, int64_t rows, int64_t columns, int64_t to_stride, int64_t from_stride, uint32_t type);
 
 #endif

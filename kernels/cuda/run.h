@@ -36,6 +36,10 @@ gpu *gpu_new(CUstream stream, int processors, int capability, CUdeviceptr faults
 // gpu_free gives back what g has on the device too, so the context must be there still. g may be NULL.
 void gpu_free(gpu *g);
 
+// gpu_set_tf32 lets products of float32 round their operands to TF32, or not, as at the start. Programs that are there already
+// must have run for the last time.
+void gpu_set_tf32(gpu *g, int tf32);
+
 // gpu_add_module makes the kernels of a module known, or is 0 where there are too many modules.
 int gpu_add_module(gpu *g, CUmodule module);
 
