@@ -25,7 +25,7 @@ template <class Tile, int lines, bool along_k> struct f32_operand {
 	int64_t stride;
 	int wide;            // rows begin at multiples of 16 bytes, and 0 follows their end
 	int line, lines_end; // the first line of the piece, the number of lines of the operand
-	pack<float> held[count];
+	pack<float> held[count] = {};
 
 	// fetch reads the piece at k. What lies behind k_end or the last line becomes 0.
 	__device__ void fetch(int k, int k_end) {
