@@ -105,15 +105,23 @@ func (d *Device) start() error {
 
 // pin gets the host memory that the device copies from and to; the fault record's copy is the end of it.
 func (d *Device) pin() error {
-	var p unsafe.Pointer
-	if code := C.cuMemAllocHost(&p, stagingBytes+C.sizeof_fault_record); code != 0 {
-		e := driverError(d.Name(), int(code))
-		e.Doing = fmt.Sprintf("pinning %d bytes of host memory", stagingBytes)
-		return e
+	p, err := d.pinned(stagingBytes + C.sizeof_fault_record)
+	if err != nil {
+		return err
 	}
 	d.staging = unsafe.Slice((*byte)(p), stagingBytes)
 	d.seen = (*C.fault_record)(unsafe.Add(p, stagingBytes))
 	return nil
+}
+
+// pinned is host memory that the device copies from and to by itself.
+func (d *Device) pinned(bytes int64) (p unsafe.Pointer, err error) {
+	if code := C.cuMemAllocHost(&p, C.size_t(bytes)); code != 0 {
+		e := driverError(d.Name(), int(code))
+		e.Doing = fmt.Sprintf("pinning %d bytes of host memory", bytes)
+		return nil, e
+	}
+	return p, nil
 }
 
 // load gives the embedded kernels to the driver.
@@ -216,7 +224,7 @@ func (d *Device) stop() error {
 	}
 	C.gpu_free(d.gpu)
 	for b := range d.buffers {
-		note(cu.MemFree(b.start))
+		note(b.release())
 	}
 	for _, p := range []cu.DevicePtr{d.scratch, d.faults} {
 		if p != 0 {

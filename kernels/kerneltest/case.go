@@ -17,6 +17,7 @@ type Case struct {
 	Lengths []int32   // of the sequences; nil: ragged, from 0 to T
 	Start   int32     // what the start argument holds
 	Step    float32   // step[StepAccumulate]
+	Inverse float32   // step[StepInverseScale]; 0: 1
 	Alias   kernels.Alias
 	Scale   map[string]float32 // range of an argument's random values, where it is not 1
 	Offset  map[string]float32 // added to an argument's random values
@@ -44,6 +45,9 @@ func (c Case) Name(precision kernels.DType) string {
 	}
 	if c.Step != 0 {
 		fmt.Fprintf(&s, " step.accumulate=%g", c.Step)
+	}
+	if c.Inverse != 0 {
+		fmt.Fprintf(&s, " step.inverse=%g", c.Inverse)
 	}
 	if c.Alias.Written != "" {
 		fmt.Fprintf(&s, " %s==%s", c.Alias.Written, c.Alias.Read)
