@@ -29,5 +29,6 @@ gpu_launcher launch_grad_norm;
 gpu_workspace grad_norm_workspace;
 gpu_launcher launch_adamw;
 gpu_launcher launch_gelu_backward;
+gpu_launcher launch_gelu;
 
 #endif

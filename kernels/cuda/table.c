@@ -20,4 +20,5 @@ const gpu_kernel gpu_kernels[K_COUNT] = {
 	[K_GRAD_NORM] = {launch_grad_norm, grad_norm_workspace},
 	[K_ADAMW] = {launch_adamw, NULL},
 	[K_GELU_BACKWARD] = {launch_gelu_backward, NULL},
+	[K_GELU] = {launch_gelu, NULL},
 };
