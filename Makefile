@@ -43,9 +43,15 @@ GPU_HEADERS := kernels/cpu/program.h kernels/cuda/source/fault.h kernels/cuda/fo
 GPU_ENV := CGO_CFLAGS='-O2 -I$(CURDIR)/kernels/cuda/compat -I$(CUDA_HOME)/include -DATOLL_HEADERS=$(shell cat $(GPU_HEADERS) | cksum | cut -d' ' -f1)' \
 	CGO_LDFLAGS='-L$(CURDIR)/build/cuda -ldl'
 
+# The emulated driver: the same .cu files, compiled by g++.
+EMULATED_FLAGS   := -std=c++17 -O2 -g -Wall -Wextra -fPIC -fvisibility=hidden $(shell grep -qw avx2 /proc/cpuinfo 2>/dev/null && echo -mavx2 -mfma -mf16c)
+EMULATED_KERNELS := $(patsubst kernels/cuda/source/%.cu,build/emulated/%.cu.o,$(wildcard kernels/cuda/source/*.cu))
+EMULATED_DRIVER  := $(patsubst kernels/cuda/emulator/%.cpp,build/emulated/%.cpp.o,$(wildcard kernels/cuda/emulator/*.cpp))
+EMULATED_HEADERS := $(wildcard kernels/cuda/emulator/*.h kernels/cuda/source/*.cuh kernels/cuda/source/*.h) kernels/cpu/program.h
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build gpu gpu-env cuda-toolchain demo test test-race test-sanitize test-arm64 vet vet-darwin format lint fuzz bench bench-peers check clean
+.PHONY: help build gpu gpu-env emulator cuda-toolchain demo test test-race test-sanitize test-emulated test-arm64 vet vet-darwin format lint fuzz bench bench-peers check clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +64,8 @@ gpu: $(FATBINS) build/cuda/libcuda.a ## bin/atoll with CUDA in it; starts and fa
 
 gpu-env: build/cuda/libcuda.a | $(CUDA_HOME)/include/cuda.h ## print what go needs to build with -tags gpu: eval "export $$(make -s gpu-env)"
 	@echo "$(GPU_ENV)"
+
+emulator: build/libcuda-emulated.so ## a CUDA driver that runs the kernels on the CPU and checks them: ATOLL_LIBCUDA=$PWD/build/libcuda-emulated.so
 
 cuda-toolchain: cuda-toolchain/installed ## nvcc and the CUDA headers from PyPI into cuda-toolchain, 350 MB; not needed beside a toolkit of CUDA 12.8 or later
 
@@ -73,6 +81,9 @@ test-race: ## the tests of the packages with threads, under the race detector (R
 
 test-sanitize: ## the C kernels on their case table, under the address and undefined-behaviour sanitizers
 	CGO_CFLAGS='$(SANITIZE_CFLAGS)' CGO_LDFLAGS='$(SANITIZE_LDFLAGS)' $(GO) test -asan -short -timeout 30m -tags checked ./kernels/cpu
+
+test-emulated: build/libcuda-emulated.so build/cuda/libcuda.a | $(CUDA_HOME)/include/cuda.h ## the CUDA path on the emulated driver, without a GPU
+	ATOLL_LIBCUDA=$(CURDIR)/$< $(GPU_ENV) $(GO) test -tags gpu -timeout 30m ./kernels/cuda
 
 test-arm64: ## the kernel tests, cross-built for ARM64 Linux and run under qemu-user
 	@if ! command -v $(ARM64CC) >/dev/null || ! command -v $(firstword $(QEMU)) >/dev/null; then \
@@ -142,6 +153,17 @@ build/cuda/libcuda.a: kernels/cuda/forward/forward.c kernels/cuda/forward/forwar
 	$(CC) -std=c11 -O2 -fPIC -Wall -Wextra -I$(@D) -c kernels/cuda/forward/forward.c -o $(@D)/forward.o
 	rm -f $@
 	$(AR) rcs $@ $(@D)/forward.o
+
+build/emulated/%.cu.o: kernels/cuda/source/%.cu $(EMULATED_HEADERS)
+	@mkdir -p $(@D)
+	$(CXX) -x c++ $(EMULATED_FLAGS) -Wno-unknown-pragmas -DATOLL_EMULATED -c -o $@ $<
+
+build/emulated/%.cpp.o: kernels/cuda/emulator/%.cpp $(EMULATED_HEADERS)
+	@mkdir -p $(@D)
+	$(CXX) $(EMULATED_FLAGS) -c -o $@ $<
+
+build/libcuda-emulated.so: $(EMULATED_KERNELS) $(EMULATED_DRIVER)
+	$(CXX) -shared -Wl,-z,defs -o $@ $^
 
 $(STATICCHECK):
 	GOBIN=$(CURDIR)/$(@D) $(GO) install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
