@@ -4,6 +4,9 @@
 
 #include "launch.h"
 
+gpu_launcher launch_attention;
+gpu_launcher launch_attention_backward;
+gpu_workspace attention_backward_workspace;
 gpu_launcher launch_add;
 
 #endif

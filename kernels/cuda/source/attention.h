@@ -36,9 +36,9 @@ enum { ATTENTION_WIDEST = 128 };
 #define KEYS_SHARED(W) \
 	(2 * ATTENTION_TILE_BYTES(4 * KEYS_OWN(W), W) + 2 * (2 * ATTENTION_TILE_BYTES(KEYS_TILE(W), W) + 2 * KEYS_TILE(W) * 4))
 
-// The plain kernels compute 64x64 scores at a time, and sums for 64 or 128 columns of a head; floats in shared memory: weights, two
-// times 32 columns of a head or 32 rows of W, and lse or delta.
-enum { PLAIN_EDGE = 64, PLAIN_DEPTH = 32 };
+// The plain kernels compute 64x64 scores at a time, and sums for 64 or 128 columns of a head, gradients for 64. Their shared memory is
+// floats: the weights, two times 32 columns of a head or 32 rows of up to 128, and delta.
+enum { PLAIN_EDGE = 64, PLAIN_DEPTH = 32, PLAIN_GRADIENT_WIDTH = 64 };
 #define PLAIN_WIDTH(D) ((D) <= 64 ? 64 : 128)
 #define PLAIN_SHARED ((PLAIN_EDGE * PLAIN_EDGE + PLAIN_DEPTH * 128 + PLAIN_EDGE) * 4)
 

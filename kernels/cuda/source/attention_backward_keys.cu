@@ -125,9 +125,9 @@ template <int W, typename Half> static __device__ __forceinline__ void backward_
 
 #define KEYS(suffix, Half, W)                                                                                 \
 	extern "C" __global__ __launch_bounds__(ATTENTION_THREADS, 2) void attention_backward_keys_##W##_##suffix(Half *dqkv, \
-		const Half *dout, const Half *qkv, const float *lse, float *delta, const int32_t *lengths, const int32_t *seed, \
-		attention_shape shape, fault_record *fault, int call) {                                                  \
-		backward_keys<W>(gradient_call<Half>{dqkv, dout, qkv, nullptr, lse, delta, lengths, seed, shape, fault, call}); \
+		const Half *dout, const Half *qkv, const Half *out, const float *lse, float *delta, const int32_t *lengths, \
+		const int32_t *seed, attention_shape shape, fault_record *fault, int call) {                             \
+		backward_keys<W>(gradient_call<Half>{dqkv, dout, qkv, out, lse, delta, lengths, seed, shape, fault, call}); \
 	}                                                                                                          \
 	KERNEL(attention_backward_keys_##W##_##suffix)
 

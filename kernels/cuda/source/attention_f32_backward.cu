@@ -1,6 +1,9 @@
 // The gradient of attention without tensor cores, in the two kernels of attention_backward.cuh: a block owns 64 queries and sees the
-// tiles of keys before them, and then a block owns 64 keys and sees the tiles of queries behind them.
+// tiles of keys before them, and then a block owns 64 keys and sees the tiles of queries behind them. Registers hold the sums of 64
+// columns of a head; a larger one takes several blocks, along z, that compute the same scores.
 #include "attention_plain.cuh"
+
+enum { W = PLAIN_GRADIENT_WIDTH };
 
 template <typename Act> struct plain_gradient_call {
 	Act *dqkv;
@@ -58,7 +61,7 @@ static __device__ __forceinline__ void differ_keys(float (&ds)[ROWS][COLUMNS], c
 		}
 }
 
-template <int W, typename Act> static __device__ __forceinline__ void plain_queries(const plain_gradient_call<Act> &c) {
+template <typename Act> static __device__ __forceinline__ void plain_queries(const plain_gradient_call<Act> &c) {
 	SHARED(float, weights);
 	float *room = weights + EDGE * EDGE, *delta = room + DEPTH * 128;
 	const attention_shape &s = c.shape;
@@ -107,7 +110,7 @@ static __device__ __forceinline__ void differ_queries(float (&p)[ROWS][COLUMNS],
 	}
 }
 
-template <int W, typename Act> static __device__ __forceinline__ void plain_keys(const plain_gradient_call<Act> &c) {
+template <typename Act> static __device__ __forceinline__ void plain_keys(const plain_gradient_call<Act> &c) {
 	SHARED(float, weights);
 	float *room = weights + EDGE * EDGE;
 	const attention_shape &s = c.shape;
@@ -132,21 +135,17 @@ template <int W, typename Act> static __device__ __forceinline__ void plain_keys
 	store_sums<W>(third(c.dqkv, s, at, 2), dv, one, key, column, s);
 }
 
-#define PLAIN_BACKWARD(suffix, Act, W)                                                                        \
-	extern "C" __global__ __launch_bounds__(ATTENTION_THREADS) void attention_backward_queries_plain_##W##_##suffix(Act *dqkv, \
+#define PLAIN_BACKWARD(suffix, Act, which)                                                                    \
+	extern "C" __global__ __launch_bounds__(ATTENTION_THREADS) void attention_backward_##which##_plain_##suffix(Act *dqkv, \
 		const Act *dout, const Act *qkv, const Act *out, const float *lse, float *delta, const int32_t *lengths,  \
 		const int32_t *seed, attention_shape shape, fault_record *fault, int call) {                             \
-		plain_queries<W>(plain_gradient_call<Act>{dqkv, dout, qkv, out, lse, delta, lengths, seed, shape, fault, call}); \
+		plain_##which(plain_gradient_call<Act>{dqkv, dout, qkv, out, lse, delta, lengths, seed, shape, fault, call}); \
 	}                                                                                                          \
-	KERNEL(attention_backward_queries_plain_##W##_##suffix)                                                    \
-	extern "C" __global__ __launch_bounds__(ATTENTION_THREADS) void attention_backward_keys_plain_##W##_##suffix(Act *dqkv, \
-		const Act *dout, const Act *qkv, const Act *out, const float *lse, float *delta, const int32_t *lengths,  \
-		const int32_t *seed, attention_shape shape, fault_record *fault, int call) {                             \
-		plain_keys<W>(plain_gradient_call<Act>{dqkv, dout, qkv, out, lse, delta, lengths, seed, shape, fault, call}); \
-	}                                                                                                          \
-	KERNEL(attention_backward_keys_plain_##W##_##suffix)
+	KERNEL(attention_backward_##which##_plain_##suffix)
 
-PLAIN_BACKWARD(f32, float, 64)
-PLAIN_BACKWARD(f32, float, 128)
-PLAIN_BACKWARD(bf16, __nv_bfloat16, 128)
-PLAIN_BACKWARD(f16, __half, 128)
+PLAIN_BACKWARD(f32, float, queries)
+PLAIN_BACKWARD(bf16, __nv_bfloat16, queries)
+PLAIN_BACKWARD(f16, __half, queries)
+PLAIN_BACKWARD(f32, float, keys)
+PLAIN_BACKWARD(bf16, __nv_bfloat16, keys)
+PLAIN_BACKWARD(f16, __half, keys)
