@@ -48,6 +48,7 @@ CUresult attention_forward(gpu *g, const attention_pass *p) {
 CUresult launch_attention(gpu *g, const atoll_call *c, const CUdeviceptr *arg) {
 	enum { OUT, LSE, QKV, LENGTHS, SEED };
 	if (c->dims[0] == 0) return CUDA_SUCCESS;
+	if (!attention_fits(c->dims[1], c->dims[1])) return CUDA_ERROR_INVALID_VALUE;
 	CUdeviceptr third = (CUdeviceptr)c->dims[2] * attention_element(c->precision);
 	attention_pass p = {.out = arg[OUT], .lse = arg[LSE], .q = arg[QKV], .k = arg[QKV] + third, .v = arg[QKV] + 2 * third,
 		.lengths = arg[LENGTHS], .seed = arg[SEED], .shape = attention_packed(c), .B = c->dims[0], .precision = c->precision};

@@ -8,6 +8,9 @@
 // attention_packed is the shape of a call whose queries, keys and values are packed rows [B,T,3C].
 attention_shape attention_packed(const atoll_call *c);
 
+// attention_fits says whether so many queries and keys can be counted in 32 bits.
+static inline int attention_fits(int64_t T, int64_t P) { return T <= 1 << 30 && P <= 1 << 30; }
+
 // attention_wide says whether every row of a head in the n arrays begins at a multiple of 16 bytes and ends at one. Strides are
 // multiples of a head.
 int attention_wide(const attention_shape *s, uint32_t precision, const CUdeviceptr *arrays, int n);

@@ -39,6 +39,7 @@ static CUresult launch_plain(gpu *g, gradient *a) {
 
 CUresult launch_attention_backward(gpu *g, const atoll_call *c, const CUdeviceptr *arg) {
 	if (c->dims[0] == 0) return CUDA_SUCCESS;
+	if (!attention_fits(c->dims[1], c->dims[1])) return CUDA_ERROR_INVALID_VALUE;
 	gradient a = {.dqkv = arg[DQKV], .dout = arg[DOUT], .qkv = arg[QKV], .out = arg[OUT], .lse = arg[LSE], .delta = gpu_scratch(g),
 		.lengths = arg[LENGTHS], .seed = arg[SEED], .shape = attention_packed(c), .B = c->dims[0], .precision = c->precision};
 	a.shape.wide = attention_wide(&a.shape, a.precision, arg, LSE);

@@ -7,6 +7,8 @@
 gpu_launcher launch_attention;
 gpu_launcher launch_attention_backward;
 gpu_workspace attention_backward_workspace;
+gpu_launcher launch_attention_cached;
+gpu_workspace attention_cached_workspace;
 gpu_launcher launch_add;
 
 #endif

@@ -42,4 +42,9 @@ enum { PLAIN_EDGE = 64, PLAIN_DEPTH = 32, PLAIN_GRADIENT_WIDTH = 64 };
 #define PLAIN_WIDTH(D) ((D) <= 64 ? 64 : 128)
 #define PLAIN_SHARED ((PLAIN_EDGE * PLAIN_EDGE + PLAIN_DEPTH * 128 + PLAIN_EDGE) * 4)
 
+// Cached attention splits keys into parts of 128, a thread for each. Floats in shared memory: the scores, one for each warp, and sums
+// of values, up to 8 for each thread.
+enum { CACHED_KEYS = ATTENTION_THREADS };
+#define CACHED_SHARED ((CACHED_KEYS + ATTENTION_WARPS + 8 * ATTENTION_THREADS) * 4)
+
 #endif

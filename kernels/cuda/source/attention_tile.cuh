@@ -22,10 +22,10 @@ template <int W> static __device__ __forceinline__ int tile_at(int row, int chun
 }
 
 // A chunk of a row that does not lie at 16 bytes, or is not whole: count values and zeroes.
-template <typename Half> static __device__ __forceinline__ pack<Half> gather(const Half *from, int count) {
-	pack<Half> p;
+template <typename Act> static __device__ __forceinline__ pack<Act> gather(const Act *from, int count) {
+	pack<Act> p;
 #pragma unroll
-	for (int j = 0; j < 8; j++) {
+	for (int j = 0; j < pack<Act>::size; j++) {
 		if (j < count)
 			p.at[j] = from[j];
 		else
