@@ -45,8 +45,11 @@ GPU_ENV := CGO_CFLAGS='-O2 -I$(CURDIR)/kernels/cuda/compat -I$(CUDA_HOME)/includ
 
 # The emulated driver: the same .cu files, compiled by g++.
 EMULATED_FLAGS   := -std=c++17 -O2 -g -Wall -Wextra -fPIC -fvisibility=hidden $(shell grep -qw avx2 /proc/cpuinfo 2>/dev/null && echo -mavx2 -mfma -mf16c)
+# A call before every access to memory, which the driver answers itself; structs are copied whole, so that 16 bytes stay one access.
+EMULATED_CHECKS  := -fsanitize=thread --param=tsan-instrument-func-entry-exit=0 -fno-tree-sra
 EMULATED_KERNELS := $(patsubst kernels/cuda/source/%.cu,build/emulated/%.cu.o,$(wildcard kernels/cuda/source/*.cu))
 EMULATED_DRIVER  := $(patsubst kernels/cuda/emulator/%.cpp,build/emulated/%.cpp.o,$(wildcard kernels/cuda/emulator/*.cpp))
+EMULATED_PLANTED := $(patsubst kernels/cuda/emulator/%.cu,build/emulated/%.cu.o,$(wildcard kernels/cuda/emulator/testdata/*.cu))
 EMULATED_HEADERS := $(wildcard kernels/cuda/emulator/*.h kernels/cuda/source/*.cuh kernels/cuda/source/*.h) kernels/cpu/program.h
 # GCC 12 compiles d[i][j] += a[i][k] * b[k][j] wrong with -O2 -mavx2: its loop vectorizer drops the sums.
 EMULATED_FLAGS += -fno-tree-loop-vectorize
@@ -84,8 +87,8 @@ test-race: ## the tests of the packages with threads, under the race detector (R
 test-sanitize: ## the C kernels on their case table, under the address and undefined-behaviour sanitizers
 	CGO_CFLAGS='$(SANITIZE_CFLAGS)' CGO_LDFLAGS='$(SANITIZE_LDFLAGS)' $(GO) test -asan -short -timeout 30m -tags checked ./kernels/cpu
 
-test-emulated: build/libcuda-emulated.so build/cuda/libcuda.a | $(CUDA_HOME)/include/cuda.h ## the CUDA path on the emulated driver, without a GPU
-	ATOLL_LIBCUDA=$(CURDIR)/$< $(GPU_ENV) $(GO) test -tags gpu -timeout 30m ./kernels/cuda
+test-emulated: build/libcuda-emulated.so build/libcuda-planted.so build/cuda/libcuda.a | $(CUDA_HOME)/include/cuda.h ## the CUDA path on the emulated driver, without a GPU
+	ATOLL_LIBCUDA=$(CURDIR)/$< ATOLL_PLANTED=$(CURDIR)/build/libcuda-planted.so $(GPU_ENV) $(GO) test -tags gpu -timeout 30m ./kernels/cuda
 
 test-arm64: ## the kernel tests, cross-built for ARM64 Linux and run under qemu-user
 	@if ! command -v $(ARM64CC) >/dev/null || ! command -v $(firstword $(QEMU)) >/dev/null; then \
@@ -156,15 +159,23 @@ build/cuda/libcuda.a: kernels/cuda/forward/forward.c kernels/cuda/forward/forwar
 	rm -f $@
 	$(AR) rcs $@ $(@D)/forward.o
 
+EMULATE = $(CXX) -x c++ $(EMULATED_FLAGS) $(EMULATED_CHECKS) -Wno-unknown-pragmas -DATOLL_EMULATED -c -o $@ $<
+
 build/emulated/%.cu.o: kernels/cuda/source/%.cu $(EMULATED_HEADERS)
 	@mkdir -p $(@D)
-	$(CXX) -x c++ $(EMULATED_FLAGS) -Wno-unknown-pragmas -DATOLL_EMULATED -c -o $@ $<
+	$(EMULATE)
+
+build/emulated/testdata/%.cu.o: kernels/cuda/emulator/testdata/%.cu $(EMULATED_HEADERS)
+	@mkdir -p $(@D)
+	$(EMULATE)
 
 build/emulated/%.cpp.o: kernels/cuda/emulator/%.cpp $(EMULATED_HEADERS)
 	@mkdir -p $(@D)
 	$(CXX) $(EMULATED_FLAGS) -c -o $@ $<
 
 build/libcuda-emulated.so: $(EMULATED_KERNELS) $(EMULATED_DRIVER)
+build/libcuda-planted.so: $(EMULATED_PLANTED) $(EMULATED_DRIVER)
+build/libcuda-emulated.so build/libcuda-planted.so:
 	$(CXX) -shared -Wl,-z,defs -o $@ $^
 
 $(STATICCHECK):
