@@ -19,10 +19,22 @@ typedef struct {
 	CUdeviceptr arg[ATOLL_MAX_ARGS]; // 0 where absent
 } gpu_bound;
 
-// A program and the graph it was captured in. Zero but for calls and count at the start.
+// Memory through which host and device pass values: before the calls the first in bytes go to the device, after them what is from
+// out to size comes back.
+typedef struct {
+	CUdeviceptr device;
+	char *host; // pinned
+	size_t in, out, size;
+} gpu_exchange;
+
+enum { GPU_EXCHANGES = 4 };
+
+// A program and the graph it was captured in. Zero but for calls, count and exchanges at the start.
 typedef struct {
 	gpu_bound *calls;
 	int64_t count;
+	gpu_exchange exchanges[GPU_EXCHANGES];
+	int exchange_count;
 	CUgraphExec graph;
 	unsigned scratch; // the version of the scratch memory whose address is in the graph
 	int ran;          // plainly, once

@@ -2,7 +2,9 @@
 // halves or TF32s is exact in float; the sums are in order of k, rounded each.
 #include "tensor.h"
 
+#include "access.h"
 #include "block.h"
+#include "violation.h"
 
 namespace emulator {
 
@@ -114,6 +116,9 @@ emulated_accumulators emulated_mma_tf32(emulated_accumulators d, emulated_operan
 }
 
 emulated_matrices emulated_load_matrices(const void *row, int transposed, emulated_site at) {
+	const void *from = __builtin_return_address(0);
+	if ((size_t)((const unsigned char *)row - emulated_shared) >= MOST_SHARED) bad_address(READ, row, 16, from);
+	check_access<READ>(row, 16, 16, from);
 	loaded lane = {row, {}};
 	meet(transposed ? &columns : &rows, &lane, 0xffffffff, at);
 	return lane.r;
