@@ -126,6 +126,11 @@ type counting struct {
 	bytes int64
 }
 
+func (d *counting) NewExchange(in, out int64) (kernels.Buffer, error) {
+	d.bytes += in + out
+	return d.small.NewExchange(in, out)
+}
+
 func (d *counting) NewBuffer(bytes int64) (kernels.Buffer, error) {
 	d.bytes += bytes
 	return d.small.NewBuffer(bytes)
