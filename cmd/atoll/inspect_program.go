@@ -147,7 +147,7 @@ func describeProgram(f *programFlags, notes io.Writer) (programInfo, error) {
 		return info, err
 	}
 	defer device.Close()
-	info.Precision, info.precision, o.Precision = precision.String(), precision, precision
+	info.Precision, info.precision, o.Precision = nameOf(precision, device), precision, precision
 	list, store, err := compileList(c, info.Mode, f.batch, f.sequence, o)
 	if err != nil {
 		return info, err
