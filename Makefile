@@ -43,15 +43,20 @@ NVCC_FLAGS := -std=c++17 -O3 -Werror all-warnings -Xcompiler -Wall
 FATBINS    := $(patsubst kernels/cuda/source/%.cu,kernels/cuda/fatbin/%.fatbin,$(wildcard kernels/cuda/source/*.cu))
 
 # Go does not see that headers outside of a package changed; their checksum in the flags makes it build anew.
-GPU_HEADERS := kernels/cpu/program.h kernels/cuda/source/fault.h kernels/cuda/forward/forward.h kernels/cuda/compat/cuda.h
+GPU_HEADERS := kernels/cpu/program.h kernels/cuda/source/fault.h kernels/cuda/source/attention.h kernels/cuda/forward/forward.h kernels/cuda/compat/cuda.h
 GPU_ENV := CGO_CFLAGS='-O2 -I$(CURDIR)/kernels/cuda/compat -I$(CUDA_HOME)/include -DATOLL_HEADERS=$(shell cat $(GPU_HEADERS) | cksum | cut -d' ' -f1)' \
 	CGO_LDFLAGS='-L$(CURDIR)/build/cuda -ldl'
 
 # The emulated driver: the same .cu files, compiled by g++.
 EMULATED_FLAGS   := -std=c++17 -O2 -g -Wall -Wextra -fPIC -fvisibility=hidden $(shell grep -qw avx2 /proc/cpuinfo 2>/dev/null && echo -mavx2 -mfma -mf16c)
+# A call before every access to memory, which the driver answers itself; structs are copied whole, so that 16 bytes stay one access.
+EMULATED_CHECKS  := -fsanitize=thread --param=tsan-instrument-func-entry-exit=0 -fno-tree-sra
 EMULATED_KERNELS := $(patsubst kernels/cuda/source/%.cu,build/emulated/%.cu.o,$(wildcard kernels/cuda/source/*.cu))
 EMULATED_DRIVER  := $(patsubst kernels/cuda/emulator/%.cpp,build/emulated/%.cpp.o,$(wildcard kernels/cuda/emulator/*.cpp))
+EMULATED_PLANTED := $(patsubst kernels/cuda/emulator/%.cu,build/emulated/%.cu.o,$(wildcard kernels/cuda/emulator/testdata/*.cu))
 EMULATED_HEADERS := $(wildcard kernels/cuda/emulator/*.h kernels/cuda/source/*.cuh kernels/cuda/source/*.h) kernels/cpu/program.h
+# GCC 12 compiles d[i][j] += a[i][k] * b[k][j] wrong with -O2 -mavx2: its loop vectorizer drops the sums.
+EMULATED_FLAGS += -fno-tree-loop-vectorize
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -90,9 +95,9 @@ test-race: ## the tests of the packages with threads, under the race detector (R
 test-sanitize: ## the C kernels on their case table, under the address and undefined-behaviour sanitizers
 	CGO_CFLAGS='$(SANITIZE_CFLAGS)' CGO_LDFLAGS='$(SANITIZE_LDFLAGS)' $(GO) test -asan -short -timeout 30m -tags checked ./kernels/cpu
 
-test-emulated: build/libcuda-emulated.so build/cuda/libcuda.a | $(CUDA_HOME)/include/cuda.h ## the CUDA path on the emulated driver, without a GPU
-	ATOLL_LIBCUDA=$(CURDIR)/$< $(GPU_ENV) $(GO) test -tags gpu -timeout 30m ./kernels/cuda
-	ATOLL_LIBCUDA=$(CURDIR)/$< $(GPU_ENV) $(GO) test -tags gpu -timeout 30m -run TestEmulated ./cmd/atoll
+test-emulated: build/libcuda-emulated.so build/libcuda-planted.so build/cuda/libcuda.a | $(CUDA_HOME)/include/cuda.h ## the CUDA path on the emulated driver, without a GPU
+	ATOLL_LIBCUDA=$(CURDIR)/$< ATOLL_PLANTED=$(CURDIR)/build/libcuda-planted.so $(GPU_ENV) $(GO) test -tags gpu -timeout 30m ./kernels/cuda
+	ATOLL_LIBCUDA=$(CURDIR)/$< $(GPU_ENV) $(GO) test -tags gpu -timeout 30m -run 'TestEmulated|TestCUDA' ./cmd/atoll
 
 check-cuda: $(FATBINS) $(FATBINS:kernels/cuda/fatbin/%.fatbin=build/ptxas/%.txt) build/cuda/libcuda.a ## every .cu for every target, its registers and machine code against kernels/cuda/testdata/ptxas.txt (UPDATE=1 writes it); no GPU
 	ATOLL_CUDA_HOME=$(CUDA_HOME) $(GPU_ENV) $(GO) test -tags gpu -count 1 -run 'TestStatic|TestOccupancy' ./kernels/cuda $(if $(UPDATE),-args -update)
@@ -182,15 +187,23 @@ build/cuda/libcuda.a: kernels/cuda/forward/forward.c kernels/cuda/forward/forwar
 	rm -f $@
 	$(AR) rcs $@ $(@D)/forward.o
 
+EMULATE = $(CXX) -x c++ $(EMULATED_FLAGS) $(EMULATED_CHECKS) -Wno-unknown-pragmas -DATOLL_EMULATED -c -o $@ $<
+
 build/emulated/%.cu.o: kernels/cuda/source/%.cu $(EMULATED_HEADERS)
 	@mkdir -p $(@D)
-	$(CXX) -x c++ $(EMULATED_FLAGS) -Wno-unknown-pragmas -DATOLL_EMULATED -c -o $@ $<
+	$(EMULATE)
+
+build/emulated/testdata/%.cu.o: kernels/cuda/emulator/testdata/%.cu $(EMULATED_HEADERS)
+	@mkdir -p $(@D)
+	$(EMULATE)
 
 build/emulated/%.cpp.o: kernels/cuda/emulator/%.cpp $(EMULATED_HEADERS)
 	@mkdir -p $(@D)
 	$(CXX) $(EMULATED_FLAGS) -c -o $@ $<
 
 build/libcuda-emulated.so: $(EMULATED_KERNELS) $(EMULATED_DRIVER)
+build/libcuda-planted.so: $(EMULATED_PLANTED) $(EMULATED_DRIVER)
+build/libcuda-emulated.so build/libcuda-planted.so:
 	$(CXX) -shared -Wl,-z,defs -o $@ $^
 
 $(STATICCHECK):

@@ -20,9 +20,10 @@ import (
 // Options of Compile.
 type Options struct {
 	Precision kernels.DType // of activations and matrix operands; weights, statistics and sums are fp32
-	Update    *ir.Program   // appended to the graph's list: the optimizer; nil for none
-	State     *State        // caches shared with an earlier program; nil: as many as the graph wants are made
-	Share     *Program      // a program whose memory for activations this one uses too, if it is large enough; nil for none
+	Recompute lower.Recomputation
+	Update    *ir.Program // appended to the graph's list: the optimizer; nil for none
+	State     *State      // caches shared with an earlier program; nil: as many as the graph wants are made
+	Share     *Program    // a program whose memory for activations this one uses too, if it is large enough; nil for none
 }
 
 // Segments of a program's records.
@@ -73,7 +74,7 @@ func Lower(g *op.Graph, o Options) (ir.Program, error) {
 	if err != nil {
 		return ir.Program{}, err
 	}
-	list = lower.Narrow(lower.Fuse(list), o.Precision)
+	list = lower.Recompute(lower.Narrow(lower.Fuse(list), o.Precision), o.Recompute)
 	if o.Update != nil {
 		list = ir.Append(list, *o.Update)
 	}

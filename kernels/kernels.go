@@ -33,6 +33,7 @@ const (
 	GradNorm                        // the Euclidean norm of all gradients
 	AdamW                           // one update with clipping and decoupled decay
 	GELUBackward                    // dpre = dy * gelu'(pre), where no product has it as its epilogue
+	GELU                            // out = gelu(pre): what linear stored, computed again in backward
 
 	Count // how many there are
 )

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"atoll/engine"
 	"atoll/kernels"
 	"atoll/model"
 )
@@ -66,7 +67,7 @@ func benchKernels(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
 	}
 	defer device.Close()
 	c.Labels, c.Problem = nil, model.LanguageModel
-	list, _, err := compileList(c, "train", f.batch, f.sequence, precision)
+	list, _, err := compileList(c, "train", f.batch, f.sequence, engine.Options{Precision: precision})
 	if err != nil {
 		return nil, err
 	}

@@ -38,11 +38,14 @@ func (r trainBench) String() string {
 }
 
 func newBenchTrain(s streams) *cobra.Command {
-	return benchCommand(s, &cobra.Command{
+	f := &benchFlags{shapeFlags: shapeFlags{batch: 4, sequence: 64}, steps: 10}
+	c := benchCommand(s, &cobra.Command{
 		Use:     "train",
 		Short:   "Steps of pretraining: forward, backward, clipping and AdamW on random tokens",
 		Example: "  atoll bench train --model gpt2 --batch 4 --seq 64 --steps 10 --json\n  atoll bench train --model mini --layers 4 --width 128 --heads 4 --vocab 257 --batch 12",
-	}, &benchFlags{shapeFlags: shapeFlags{batch: 4, sequence: 64}, steps: 10}, benchTrain)
+	}, f, benchTrain)
+	recomputeFlag(c.Flags(), &f.recompute)
+	return c
 }
 
 func benchTrain(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
@@ -100,10 +103,15 @@ func compileTraining(store *engine.Store, c model.Config, f *benchFlags, precisi
 	if err != nil {
 		return nil, err
 	}
+	o, err := compileOptions(f.recompute)
+	if err != nil {
+		return nil, err
+	}
 	elements, gradElements := store.Elements()
 	update, err := benchAdamW.Update(store.Ranges(), elements, gradElements)
 	if err != nil {
 		return nil, err
 	}
-	return engine.Compile(graph, store, engine.Options{Precision: precision, Update: &update})
+	o.Precision, o.Update = precision, &update
+	return engine.Compile(graph, store, o)
 }

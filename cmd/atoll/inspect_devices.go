@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -21,6 +22,7 @@ type deviceInfo struct {
 	Peaks       map[string]float64 `json:"peak_flops,omitempty"`     // by precision, operations a second
 	Bandwidth   float64            `json:"peak_bandwidth,omitempty"` // bytes a second
 	SelfTest    string             `json:"self_test,omitempty"`      // what a GPU's kernels were found to be
+	Products    string             `json:"products,omitempty"`       // what makes a GPU's matrix products
 	Unavailable string             `json:"unavailable,omitempty"`    // why it is not used, and what to do
 }
 
@@ -100,7 +102,8 @@ func findGPUs(notes io.Writer) []deviceInfo {
 			if lacks := lacking(d); lacks != "" {
 				info.Unavailable = "it lacks " + lacks + ", which --device auto wants all of"
 			}
-			err = d.Close()
+			info.Products, err = d.Products()
+			err = errors.Join(err, d.Close())
 		}
 		if err != nil {
 			info.Unavailable = err.Error()
@@ -140,6 +143,7 @@ func printDevices(s streams, found []deviceInfo) {
 			}
 		case d.Peaks == nil:
 			fmt.Fprintf(s.out, "%-6s %s%s\n", d.Device, d.Description, note)
+			fmt.Fprintf(s.out, "       products by %s\n", d.Products)
 		default:
 			fmt.Fprintf(s.out, "%-6s %s%s\n", d.Device, d.Description, note)
 			fmt.Fprintf(s.out, "       fp32 %.1f, bf16 %.1f, fp16 %.1f GFLOP/s; memory %.1f GB/s\n", d.Peaks["fp32"]/1e9, d.Peaks["bf16"]/1e9,

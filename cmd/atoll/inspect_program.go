@@ -8,6 +8,7 @@ import (
 
 	"atoll/engine"
 	"atoll/engine/ir"
+	"atoll/engine/lower"
 	"atoll/engine/op"
 	"atoll/engine/plan"
 	"atoll/kernels"
@@ -20,6 +21,7 @@ import (
 type programFlags struct {
 	shapeFlags
 	device              deviceFlags
+	recompute           string
 	train, loss, decode bool
 	plan, asJSON        bool
 	floor               string
@@ -97,6 +99,7 @@ func newInspectProgram(s streams) *cobra.Command {
 	flags.BoolVar(&f.loss, "loss", false, "forward and loss")
 	flags.BoolVar(&f.decode, "decode", false, "--seq new tokens against caches of keys and values")
 	flags.BoolVar(&f.plan, "plan", false, "list the place of every temporary")
+	recomputeFlag(flags, &f.recompute)
 	flags.StringVar(&f.floor, "floor", "", "the least time of each kernel on these GPUs in place of the instructions: a100, h100, h200 or several")
 	f.device.add(flags)
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
@@ -135,13 +138,17 @@ func describeProgram(f *programFlags, notes io.Writer) (programInfo, error) {
 	if info.Mode, err = f.mode(c); err != nil {
 		return info, err
 	}
+	o, err := compileOptions(f.recompute)
+	if err != nil {
+		return info, err
+	}
 	device, precision, err := f.device.open(notes)
 	if err != nil {
 		return info, err
 	}
 	defer device.Close()
-	info.Precision, info.precision = precision.String(), precision
-	list, store, err := compileList(c, info.Mode, f.batch, f.sequence, precision)
+	info.Precision, info.precision, o.Precision = precision.String(), precision, precision
+	list, store, err := compileList(c, info.Mode, f.batch, f.sequence, o)
 	if err != nil {
 		return info, err
 	}
@@ -173,14 +180,22 @@ func describeProgram(f *programFlags, notes io.Writer) (programInfo, error) {
 	return info, nil
 }
 
+// compileOptions are those of a program that recomputes as the flag says.
+func compileOptions(recompute string) (engine.Options, error) {
+	how, err := lower.ParseRecomputation(recompute)
+	if err != nil {
+		return engine.Options{}, usage("--recompute: %w", err)
+	}
+	return engine.Options{Recompute: how}, nil
+}
+
 // compileList lowers a model's graph over a store that takes no memory.
-func compileList(c model.Config, mode string, batch, sequence int, precision kernels.DType) (ir.Program, *engine.Store, error) {
+func compileList(c model.Config, mode string, batch, sequence int, o engine.Options) (ir.Program, *engine.Store, error) {
 	store, err := engine.NewStore(paperDevice{}, c.Params(), func(string) bool { return mode == "train" })
 	if err != nil {
 		return ir.Program{}, nil, err
 	}
 	spec := gpt2.Spec{Batch: batch, Sequence: sequence, Loss: mode != "score"}
-	o := engine.Options{Precision: precision}
 	if mode == "train" {
 		for _, p := range c.Params() {
 			spec.Train = append(spec.Train, p.Name)

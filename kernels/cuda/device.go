@@ -97,7 +97,8 @@ func (d *Device) start() error {
 	if os.Getenv("CUDA_LAUNCH_BLOCKING") == "1" {
 		stepwise = 1
 	}
-	d.gpu = C.gpu_new(C.CUstream(unsafe.Pointer(d.stream.C())), C.int(d.info.Processors), C.CUdeviceptr(d.faults), d.seen, stepwise)
+	d.gpu = C.gpu_new(C.CUstream(unsafe.Pointer(d.stream.C())), C.int(d.info.Processors), C.int(d.info.Capability),
+		C.CUdeviceptr(d.faults), d.seen, stepwise)
 	if d.gpu == nil {
 		return fmt.Errorf("%s: the system refused memory for the device", d.Name())
 	}
@@ -232,6 +233,7 @@ func (d *Device) stop() error {
 	if (d.stream != cu.Stream{}) {
 		note(d.stream.Synchronize())
 	}
+	C.gpu_free(d.gpu)
 	for b := range d.buffers {
 		note(b.release())
 	}
@@ -252,7 +254,6 @@ func (d *Device) stop() error {
 	if d.held {
 		note(d.handle.ReleasePrimaryCtx())
 	}
-	C.gpu_free(d.gpu)
 	d.gpu, d.staging = nil, nil
 	return first
 }

@@ -4,7 +4,7 @@ package cuda
 
 /*
 #cgo CFLAGS: -std=c11 -Wall -Wextra
-#cgo LDFLAGS: -lcuda -ldl
+#cgo LDFLAGS: -lcuda -ldl -lm
 #include <cuda.h>
 #include <stdlib.h>
 #include "forward/forward.h"

@@ -22,6 +22,9 @@ func (*Device) Memory() (free, total int64, err error) { return 0, 0, nil }
 // Withhold does nothing.
 func (*Device) Withhold(kernels.Kernel, string) {}
 
+// Products is never asked.
+func (*Device) Products() (string, error) { return "", nil }
+
 // Build says that there is no CUDA in this build.
 func Build() string { return "not in this build" }
 

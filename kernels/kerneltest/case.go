@@ -18,6 +18,7 @@ type Case struct {
 	Start   int32     // what the start argument holds
 	Step    float32   // step[StepAccumulate]
 	Inverse float32   // step[StepInverseScale]; 0: 1
+	Shift   int       // elements by which every argument is off the alignment of buffers
 	Alias   kernels.Alias
 	Scale   map[string]float32 // range of an argument's random values, where it is not 1
 	Offset  map[string]float32 // added to an argument's random values
@@ -48,6 +49,9 @@ func (c Case) Name(precision kernels.DType) string {
 	}
 	if c.Inverse != 0 {
 		fmt.Fprintf(&s, " step.inverse=%g", c.Inverse)
+	}
+	if c.Shift != 0 {
+		fmt.Fprintf(&s, " shift=%d", c.Shift)
 	}
 	if c.Alias.Written != "" {
 		fmt.Fprintf(&s, " %s==%s", c.Alias.Written, c.Alias.Read)

@@ -5,6 +5,8 @@ import (
 	"math"
 	"os"
 	"testing"
+
+	"atoll/kernels"
 )
 
 // golden is one group of testdata/golden.json, which golden.py made with PyTorch in float64.
@@ -71,8 +73,10 @@ func TestLinearAgainstPyTorch(t *testing.T) {
 	g := readGolden(t, "linear")
 	x, w, b := values[float32](t, g, "x"), values[float32](t, g, "w"), values[float32](t, g, "b")
 	out, pre := make([]float32, N*O), make([]float32, N*O)
-	Linear(out, pre, x, w, b, nil, N, I, O, false, true)
+	Linear(out, pre, x, w, b, nil, N, I, O, false, true, kernels.F32)
 	g.near(t, "pre", pre)
+	g.near(t, "out", out)
+	GELUForward(out, values[float32](t, g, "pre"))
 	g.near(t, "out", out)
 	dpre, dx, dw, db := make([]float32, N*O), make([]float32, N*I), make([]float32, I*O), make([]float32, O)
 	GELUBackward(dpre, values[float32](t, g, "dy"), pre)

@@ -29,16 +29,10 @@ struct warp_operation {
 	void (*perform)(void *const operands[WARP]);
 };
 
-struct warp {
-	uint32_t lanes, runnable, arrived; // sets of lanes: those there are, those that can run, those that wait for operation
-	const warp_operation *operation;
-	void *operands[WARP];
-};
-
 struct launch {
 	const emulated_kernel *kernel;
 	dim3 grid, block;
-	unsigned shared;          // bytes
+	unsigned shared; // bytes
 	void *const *params;
 };
 
@@ -48,11 +42,17 @@ bool run_launch(const launch *l);
 // meet waits for the other lanes of the warp at the same operation.
 void meet(const warp_operation *operation, void *operand, unsigned mask, emulated_site at);
 
-// place_of_running says which thread runs: its kernel, block and thread.
-std::string place_of_running();
-
-// The thread that runs, or null where none does.
+// The thread that runs, or null where none does, and the bytes of shared memory of its block.
 extern thread *running;
+extern unsigned shared_bytes;
+
+// For reports: which kernel, block and thread runs; the index of a thread of the block by its number, and of a block of the
+// grid; whose stack an address is in, -1 where nobody's.
+std::string place_of_running();
+uint3 index_of_thread(int number);
+uint3 index_of_block(uint64_t number);
+std::string triple(uint3 v);
+int thread_of_stack(const void *p);
 
 // stop_block ends the launch from within a thread, which does not go on: an error was reported.
 [[noreturn]] void stop_block();

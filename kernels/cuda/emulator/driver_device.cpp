@@ -59,20 +59,17 @@ EXPORT int cuDeviceGetAttribute(int *value, int a, int device) {
 
 EXPORT int cuDevicePrimaryCtxRetain(void **c, int device) {
 	ENTER_WITHOUT_CONTEXT(cuDevicePrimaryCtxRetain);
-	if (device) return INVALID_DEVICE;
+	if (device || broken()) return device ? INVALID_DEVICE : broken();
 	retained++;
 	return *c = &context, SUCCESS;
 }
 
-// The last release ends the context: what was allocated in it goes, and an error with it.
+// The last release ends the context: what was allocated in it goes. An error stays, as it does on a GPU, until the process ends.
 EXPORT int cuDevicePrimaryCtxRelease_v2(int device) {
 	ENTER_WITHOUT_CONTEXT(cuDevicePrimaryCtxRelease_v2);
 	if (device || !retained) return device ? INVALID_DEVICE : INVALID_CONTEXT;
 	current = false;
-	if (--retained == 0) {
-		release_all();
-		forget_error();
-	}
+	if (--retained == 0) release_all();
 	return SUCCESS;
 }
 

@@ -67,7 +67,7 @@ EXPORT int cuMemcpyDtoHAsync_v2(void *host, device_address p, size_t bytes, void
 	operation o(COPY, "cuMemcpyDtoHAsync");
 	o.out = (char *)host, o.in = (const char *)p, o.bytes = bytes;
 	int error = enqueue(s, std::move(o));
-	return error || s->recording || pinned_at(host, bytes) ? error : run_until(s, s->queued());
+	return error || s->recording || pinned_at(host, bytes) ? error : wait_for(s);
 }
 
 EXPORT int cuMemcpyDtoDAsync_v2(device_address to, device_address from, size_t bytes, void *handle) {

@@ -17,7 +17,7 @@ std::shared_ptr<stream> stream_of(void *handle) {
 
 int run_all() {
 	for (stream_handle *s : streams)
-		if (int error = run_until(s->of, s->of->queued())) return error;
+		if (int error = wait_for(s->of)) return error;
 	return SUCCESS;
 }
 
@@ -39,7 +39,7 @@ EXPORT int cuStreamDestroy_v2(void *handle) {
 	if (!s) return INVALID_HANDLE;
 	streams.erase((stream_handle *)handle);
 	delete (stream_handle *)handle;
-	return run_until(s, s->queued());
+	return wait_for(s);
 }
 
 EXPORT int cuStreamSynchronize(void *handle) {
@@ -49,14 +49,15 @@ EXPORT int cuStreamSynchronize(void *handle) {
 	if (s->recording) return CAPTURE_UNSUPPORTED;
 	counts[WAITS]++;
 	plant_fault(s);
-	return run_until(s, s->queued());
+	return wait_for(s);
 }
 
 EXPORT int cuStreamQuery(void *handle) {
 	ENTER(cuStreamQuery);
 	std::shared_ptr<stream> s = stream_of(handle);
 	if (!s) return INVALID_HANDLE;
-	return s->recording ? CAPTURE_UNSUPPORTED : s->queue.empty() ? SUCCESS : NOT_READY;
+	if (s->recording || !s->queue.empty()) return s->recording ? CAPTURE_UNSUPPORTED : NOT_READY;
+	return wait_for(s);
 }
 
 EXPORT int cuStreamWaitEvent(void *handle, void *event, unsigned flags) {
@@ -98,7 +99,8 @@ EXPORT int cuEventQuery(void *event) {
 	if (!events.count((event_handle *)event)) return INVALID_HANDLE;
 	const moment *last = ((event_handle *)event)->last.get();
 	if (last && last->in) return CAPTURE_UNSUPPORTED;
-	return !last || last->of->done >= last->count ? SUCCESS : NOT_READY;
+	if (!last || last->of->done < last->count) return last ? NOT_READY : SUCCESS;
+	return passed(*last), SUCCESS;
 }
 
 EXPORT int cuEventSynchronize(void *event) {
@@ -107,7 +109,7 @@ EXPORT int cuEventSynchronize(void *event) {
 	const moment *last = ((event_handle *)event)->last.get();
 	if (last && last->in) return CAPTURE_UNSUPPORTED;
 	counts[WAITS]++;
-	return last ? run_until(last->of, last->count) : SUCCESS;
+	return last ? wait_for(*last) : SUCCESS;
 }
 
 EXPORT int cuStreamBeginCapture_v2(void *handle, int) {

@@ -14,12 +14,6 @@ static void draw_in(const std::shared_ptr<capture> &c, const std::shared_ptr<str
 	c->clocks.emplace_back();
 }
 
-static void join(std::vector<uint64_t> *into, const std::vector<uint64_t> &from) {
-	if (into->size() < from.size()) into->resize(from.size());
-	for (size_t i = 0; i < from.size(); i++)
-		if ((*into)[i] < from[i]) (*into)[i] = from[i];
-}
-
 int capture_begin(const std::shared_ptr<stream> &s) {
 	if (s->recording) return ILLEGAL_STATE;
 	draw_in(std::make_shared<capture>(), s);
@@ -32,11 +26,11 @@ int capture_operation(const std::shared_ptr<stream> &s, operation o) {
 		if (o.place->in && o.place->in != c) return CAPTURE_MERGE;
 		if (!o.place->in) return CAPTURE_ISOLATION;
 	}
-	std::vector<uint64_t> *clock = &c->clocks[s->lane];
-	if (clock->size() <= s->lane) clock->resize(s->lane + 1);
-	if (o.kind == WAIT) join(clock, o.place->clock);
-	(*clock)[s->lane]++;
-	if (o.kind == RECORD) o.place->in = c, o.place->clock = *clock;
+	clock *mine = &c->clocks[s->lane];
+	if (mine->size() <= s->lane) mine->resize(s->lane + 1);
+	if (o.kind == WAIT) join(mine, o.place->seen);
+	(*mine)[s->lane]++;
+	if (o.kind == RECORD) o.place->in = c, o.place->seen = *mine;
 	c->recorded.nodes.push_back({std::move(o), s->lane});
 	return SUCCESS;
 }
@@ -51,8 +45,8 @@ int capture_wait(const std::shared_ptr<stream> &s, const std::shared_ptr<moment>
 // unjoined is whether the first lane's end has not waited for the end of another.
 static bool unjoined(const capture *c) {
 	for (size_t lane = 1; lane < c->streams.size(); lane++) {
-		uint64_t seen = lane < c->clocks[0].size() ? c->clocks[0][lane] : 0;
-		if (seen < c->clocks[lane][lane]) return true;
+		const clock &own = c->clocks[lane];
+		if (lane < own.size() && !covers(c->clocks[0], lane, own[lane])) return true;
 	}
 	return false;
 }
@@ -79,7 +73,7 @@ int launch_graph(executable *e, const std::shared_ptr<stream> &s) {
 		operation o = n.what;
 		if (o.kind == RECORD || o.kind == WAIT) {
 			std::shared_ptr<moment> &place = places[o.place.get()];
-			if (o.kind == RECORD) place = std::make_shared<moment>(moment{lane, lane->queued() + 1, nullptr, {}});
+			if (o.kind == RECORD) place = std::make_shared<moment>(moment{lane, lane->queued() + 1, {}, nullptr});
 			o.place = place;
 		}
 		if (int error = enqueue(lane, std::move(o))) return error;

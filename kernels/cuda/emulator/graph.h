@@ -20,7 +20,7 @@ struct graph {
 struct capture {
 	graph recorded;
 	std::vector<std::shared_ptr<stream>> streams;
-	std::vector<std::vector<uint64_t>> clocks;
+	std::vector<clock> clocks;
 };
 
 // An executable graph has a stream of its own for every lane but the first, which runs in the stream it is launched on.

@@ -14,17 +14,17 @@
 #define __device__
 #define __host__
 #define __forceinline__ inline __attribute__((always_inline))
-#define __noinline__ __attribute__((noinline))
 #define __restrict__ __restrict
 #define __align__(n) __attribute__((aligned(n)))
 #define __launch_bounds__(...)
 
-// Where in the source a thread waits. As the default of a parameter, here() is the line of the call.
+// Where in the source a thread waits. As the default of a parameter, EMULATED_HERE is the line of the call.
 struct emulated_site {
 	const char *file;
 	int line;
+	static constexpr emulated_site here(const char *file = __builtin_FILE(), int line = __builtin_LINE()) { return {file, line}; }
 };
-#define EMULATED_HERE emulated_site{__builtin_FILE(), __builtin_LINE()}
+#define EMULATED_HERE emulated_site::here()
 
 extern "C" {
 
@@ -34,8 +34,7 @@ extern "C" {
 #else
 #define EMULATED_NAME extern
 #endif
-EMULATED_NAME uint3 threadIdx;
-EMULATED_NAME dim3 blockIdx, blockDim, gridDim;
+EMULATED_NAME uint3 threadIdx, blockIdx, blockDim, gridDim;
 
 // The block's shared memory: always at the same address.
 extern unsigned char emulated_shared[];
@@ -45,6 +44,23 @@ static const int warpSize = 32;
 void emulated_barrier(emulated_site at);
 void emulated_fence();
 }
+
+// Calls of the C library are accesses too, where they stay calls: those of a few bytes become loads and stores.
+#ifdef ATOLL_EMULATED
+#define __noinline__ __attribute__((noinline))
+extern "C" void __tsan_read_range(void *p, size_t bytes);
+extern "C" void __tsan_write_range(void *p, size_t bytes);
+static __forceinline__ void *emulated_memcpy(void *to, const void *from, size_t n) {
+	if (!__builtin_constant_p(n) || n > 16) __tsan_read_range((void *)from, n), __tsan_write_range(to, n);
+	return __builtin_memcpy(to, from, n);
+}
+static __forceinline__ void *emulated_memset(void *to, int value, size_t n) {
+	if (!__builtin_constant_p(n) || n > 16) __tsan_write_range(to, n);
+	return __builtin_memset(to, value, n);
+}
+#define memcpy(to, from, n) emulated_memcpy(to, from, n)
+#define memset(to, value, n) emulated_memset(to, value, n)
+#endif
 
 #define SHARED(type, name) type *const name = (type *)emulated_shared
 
@@ -72,7 +88,7 @@ template <typename... Parameters, void (*function)(Parameters...)> struct emulat
 		(void)params;
 		unpack(params, std::index_sequence_for<Parameters...>());
 	}
-	explicit emulated_caller(const char *name) {
+	__attribute__((no_sanitize("thread"))) explicit emulated_caller(const char *name) {
 		static emulated_kernel kernel;
 		kernel = {name, call, sizes, (int)sizeof...(Parameters)};
 		emulated_register(&kernel);

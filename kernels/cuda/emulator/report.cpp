@@ -21,6 +21,5 @@ void fail(int code, const std::string &what) {
 
 int broken() { return kept_code; }
 const char *report(int code) { return kept_code && code == kept_code ? kept_words.c_str() : nullptr; }
-void forget_error() { kept_code = SUCCESS; }
 
 }

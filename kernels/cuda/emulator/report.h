@@ -17,6 +17,5 @@ void note_error(int code, const std::string &what);
 // broken is the code that was kept, 0 where there was no error. report is its words, or null for other codes.
 int broken();
 const char *report(int code);
-void forget_error();
 
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "block.h"
+#include "order.h"
 #include "queue.h"
 
 namespace emulator {
@@ -18,8 +19,8 @@ struct capture;
 struct moment {
 	std::shared_ptr<stream> of;
 	uint64_t count = 0;
-	std::shared_ptr<capture> in;  // the capture that it was recorded in, or null
-	std::vector<uint64_t> clock;  // there: of its lane
+	clock seen;                  // by the stream there, once it is reached; in a capture by its lane
+	std::shared_ptr<capture> in; // the capture that it was recorded in, or null
 };
 
 enum operation_kind { LAUNCH, FILL, COPY, HOST, RECORD, WAIT };
@@ -40,12 +41,15 @@ struct operation {
 	emulated_host_work *work = nullptr;          // HOST
 	std::vector<emulated_range> reads, writes;   // HOST
 	std::vector<unsigned char> data;             // HOST: the context; COPY: what lay in memory that is not pinned
+	std::shared_ptr<const clock> asked;          // what the host had waited for when it asked for this
 	std::shared_ptr<moment> place;               // RECORD, WAIT; in a graph it stands for the one that a launch makes
 };
 
 struct stream {
 	std::deque<operation> queue;
 	uint64_t done = 0; // operations that ran
+	size_t timeline = new_timeline();
+	clock seen;        // by its operations up to there
 	std::shared_ptr<capture> recording;
 	size_t lane = 0; // in it
 	uint64_t queued() const { return done + queue.size(); }
@@ -54,7 +58,11 @@ struct stream {
 // enqueue puts the operation into the stream, or into the graph that is captured from it. Like all here it is a CUresult.
 int enqueue(const std::shared_ptr<stream> &s, operation o);
 
-// run_until runs the first count operations of a stream, as far as they have not run.
-int run_until(const std::shared_ptr<stream> &s, uint64_t count);
+// wait_for runs all operations of a stream, or those up to a moment, as far as they have not run; the host has waited for them then.
+int wait_for(const std::shared_ptr<stream> &s);
+int wait_for(const moment &m);
+
+// passed notes that the host found the moment to be past.
+void passed(const moment &m);
 
 }

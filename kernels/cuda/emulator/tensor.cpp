@@ -2,7 +2,9 @@
 // halves or TF32s is exact in float; the sums are in order of k, rounded each.
 #include "tensor.h"
 
+#include "access.h"
 #include "block.h"
+#include "violation.h"
 
 namespace emulator {
 
@@ -16,10 +18,13 @@ struct matrices {
 	float a[16][16], b[16][8], d[16][8];
 };
 
+// With m->d[i][j] in the inner loop GCC 12 (-O2 -mavx2) takes the function for one without effects and drops its calls.
 template <int K> static void multiply(matrices *m) {
-	for (int i = 0; i < 16; i++)
+	for (int i = 0; i < 16; i++) {
+		float *d = m->d[i];
 		for (int k = 0; k < K; k++)
-			for (int j = 0; j < 8; j++) m->d[i][j] += m->a[i][k] * m->b[k][j];
+			for (int j = 0; j < 8; j++) d[j] += m->a[i][k] * m->b[k][j];
+	}
 }
 
 // d has the same layout in all products.
@@ -111,6 +116,9 @@ emulated_accumulators emulated_mma_tf32(emulated_accumulators d, emulated_operan
 }
 
 emulated_matrices emulated_load_matrices(const void *row, int transposed, emulated_site at) {
+	const void *from = __builtin_return_address(0);
+	if ((size_t)((const unsigned char *)row - emulated_shared) >= MOST_SHARED) bad_address(READ, row, 16, from);
+	check_access<READ>(row, 16, 16, from);
 	loaded lane = {row, {}};
 	meet(transposed ? &columns : &rows, &lane, 0xffffffff, at);
 	return lane.r;
