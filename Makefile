@@ -93,7 +93,7 @@ test-sanitize: ## the C kernels on their case table, under the address and undef
 
 test-emulated: build/libcuda-emulated.so build/libcuda-planted.so build/cuda/libcuda.a | $(CUDA_HOME)/include/cuda.h ## the CUDA path on the emulated driver, without a GPU
 	ATOLL_LIBCUDA=$(CURDIR)/$< ATOLL_PLANTED=$(CURDIR)/build/libcuda-planted.so $(GPU_ENV) $(GO) test -tags gpu -timeout 30m ./kernels/cuda
-	ATOLL_LIBCUDA=$(CURDIR)/$< $(GPU_ENV) $(GO) test -tags gpu -timeout 30m -run 'TestEmulated|TestCUDA' ./cmd/atoll
+	ATOLL_LIBCUDA=$(CURDIR)/$< $(GPU_ENV) $(GO) test -tags gpu -timeout 30m -run 'TestEmulated|TestCUDA' ./cmd/atoll ./trainer
 
 test-arm64: ## the kernel tests, cross-built for ARM64 Linux and run under qemu-user
 	@if ! command -v $(ARM64CC) >/dev/null || ! command -v $(firstword $(QEMU)) >/dev/null; then \
