@@ -97,7 +97,7 @@ test-sanitize: ## the C kernels on their case table, under the address and undef
 
 test-emulated: build/libcuda-emulated.so build/libcuda-planted.so build/cuda/libcuda.a | $(CUDA_HOME)/include/cuda.h ## the CUDA path on the emulated driver, without a GPU
 	ATOLL_LIBCUDA=$(CURDIR)/$< ATOLL_PLANTED=$(CURDIR)/build/libcuda-planted.so $(GPU_ENV) $(GO) test -tags gpu -timeout 30m ./kernels/cuda
-	ATOLL_LIBCUDA=$(CURDIR)/$< $(GPU_ENV) $(GO) test -tags gpu -timeout 30m -run 'TestEmulated|TestCUDA' ./cmd/atoll
+	ATOLL_LIBCUDA=$(CURDIR)/$< $(GPU_ENV) $(GO) test -tags gpu -timeout 30m -run 'TestEmulated|TestCUDA' ./cmd/atoll ./trainer
 
 check-cuda: $(FATBINS) $(FATBINS:kernels/cuda/fatbin/%.fatbin=build/ptxas/%.txt) build/cuda/libcuda.a ## every .cu for every target, its registers and machine code against kernels/cuda/testdata/ptxas.txt (UPDATE=1 writes it); no GPU
 	ATOLL_CUDA_HOME=$(CUDA_HOME) $(GPU_ENV) $(GO) test -tags gpu -count 1 -run 'TestStatic|TestOccupancy' ./kernels/cuda $(if $(UPDATE),-args -update)
