@@ -4,8 +4,8 @@
 
 #include "launch.h"
 
-// c = epilogue(a·b), with sums in float32. All matrices lie in rows. The epilogue is, in this order: + bias, store to pre, GELU,
-// * gelu'(derivative_of), + add, and then c is written or added to as mode says. What is 0 is left out.
+// c = epilogue(a·b), with sums in float32. All matrices lie in rows. The epilogue is, in this order: + bias, store to pre, GELU
+// (of what is stored, rounded to c_type), * gelu'(derivative_of), + add, and then c is written or added to as mode says. What is 0 is left out.
 typedef struct {
 	int64_t M, N, K;
 	CUdeviceptr a, b, c;             // [M,K] or [K,M] where a_transposed; [K,N] or [N,K] where b_transposed; [M,N]

@@ -52,7 +52,7 @@ static __device__ __forceinline__ void finish(const plain_call<Act> &c, const at
 	for (int i = 0; i < ROWS; i++) {
 		int t = row + thread_row() + i;
 		float total = row_sum(state.total[i]);
-		factor[i] = t < at.rows ? kept_scale / total : 0;
+		factor[i] = t < at.rows ? __fdividef(kept_scale, total) : 0;
 		if (writes && t < c.shape.T) c.lse[at.head * c.shape.T + t] = t < at.rows ? (state.largest[i] + log2f(total)) * LN2 : 0;
 	}
 	store_sums<W>(output_rows(c.out, c.shape, at), sums, factor, row, blockIdx.z * W, c.shape);

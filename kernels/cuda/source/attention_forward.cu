@@ -61,7 +61,7 @@ static __device__ __forceinline__ void finish(const forward_call<Half> &c, const
 		for (int r = 0; r < 2; r++) {
 			int t = row + 16 * m + 8 * r + lane_of() / 4;
 			float total = quad_sum(state.total[m][r]);
-			factor[m][r] = t < at.rows ? kept_scale / total : 0;
+			factor[m][r] = t < at.rows ? __fdividef(kept_scale, total) : 0;
 			if (c.lse && lane_of() % 4 == 0 && t < c.shape.T)
 				c.lse[at.head * c.shape.T + t] = t < at.rows ? (state.largest[m][r] + log2f(total)) * LN2 : 0;
 		}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -13,16 +14,6 @@ import (
 
 	"atoll/kernels"
 )
-
-// TestOnStandIn runs the test named TestStandIn on the stand-in for a driver, in a process of its own.
-func TestOnStandIn(t *testing.T) {
-	if os.Getenv("ATOLL_LIBCUDA") != "" {
-		t.Skip("ATOLL_LIBCUDA names another driver")
-	}
-	library := filepath.Join(t.TempDir(), "driver.so")
-	compile(t, "CC", "cc", "-std=gnu11", "-O1", "-shared", "-fPIC", "-o", library, "../../kernels/cuda/testdata/driver.c")
-	child(t, "TestStandInSelfTest", library)
-}
 
 // TestEmulatedWrongKernel runs TestWrongAdd on an emulated driver whose sum of 16 bytes is a difference.
 func TestEmulatedWrongKernel(t *testing.T) {
@@ -69,33 +60,27 @@ func child(t *testing.T, test, library string) {
 	}
 }
 
-func inChild(t *testing.T, test string) {
-	t.Helper()
-	if os.Getenv("CHILD") != test {
-		t.Skip("another test runs it in a process of its own")
-	}
-}
-
 // What was found at the first start is remembered at the next.
-func TestStandInSelfTest(t *testing.T) {
-	inChild(t, "TestStandInSelfTest")
+func TestEmulatedSelfTest(t *testing.T) {
+	driver(t)
 	cache := t.TempDir()
 	t.Setenv("XDG_CACHE_HOME", cache)
-	if found, errs := inspectGPU(t); errs != "" || !strings.HasPrefix(found.SelfTest, "1 kernels agree with the plainest ones; last tested ") {
-		t.Errorf("self-test %q, stderr %q, want one kernel that agrees and no word on it", found.SelfTest, errs)
+	first, errs := inspectGPU(t)
+	if want := fmt.Sprintf("%d kernels agree with the plainest ones; last tested ", kernels.Count); errs != "" || !strings.HasPrefix(first.SelfTest, want) {
+		t.Errorf("self-test %q, stderr %q, want %q... and no word on it", first.SelfTest, errs, want)
 	}
 	if _, err := os.Stat(filepath.Join(cache, "atoll", "selftest.json")); err != nil {
 		t.Error(err)
 	}
-	t.Setenv("DRIVER_FAIL", "wrong:1")
-	if _, errs := inspectGPU(t); errs != "" {
-		t.Errorf("stderr %q, want the remembered verdict", errs)
+	if again, _ := inspectGPU(t); again.SelfTest != first.SelfTest {
+		t.Errorf("the second start says %q, the first %q, want the remembered verdict", again.SelfTest, first.SelfTest)
 	}
-	withholdsAdd(t)
 }
 
 func TestWrongAdd(t *testing.T) {
-	inChild(t, "TestWrongAdd")
+	if os.Getenv("CHILD") != "TestWrongAdd" {
+		t.Skip("TestEmulatedWrongKernel runs it in a process of its own")
+	}
 	withholdsAdd(t)
 }
 
