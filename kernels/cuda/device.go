@@ -33,6 +33,8 @@ type Device struct {
 	stream cu.Stream
 	gpu    *C.gpu
 
+	withheld [kernels.Count]string // why a kernel is not used; empty for the others
+
 	modules []cu.Module
 	buffers map[*buffer]struct{} // that were not freed
 	faults  cu.DevicePtr         // a fault_record
@@ -165,8 +167,17 @@ func (d *Device) Name() string { return name(d.info.Index) }
 // Describe is the GPU's model, compute capability, processors and memory.
 func (d *Device) Describe() string { return d.info.String() }
 
-// Has tells whether the device has the kernel.
-func (d *Device) Has(k kernels.Kernel) bool { return C.gpu_has(C.uint32_t(k)) != 0 }
+// Info is what the driver tells of the GPU.
+func (d *Device) Info() Info { return d.info }
+
+// Has tells whether the device has the kernel and uses it.
+func (d *Device) Has(k kernels.Kernel) bool {
+	return C.gpu_has(C.uint32_t(k)) != 0 && d.withheld[k] == ""
+}
+
+// Withhold takes a kernel from the device, for a reason that the error of a program with the kernel gives. It belongs before
+// the device's other uses.
+func (d *Device) Withhold(k kernels.Kernel, why string) { d.withheld[k] = why }
 
 // Memory is how many bytes of the device are free, and how many it has.
 func (d *Device) Memory() (free, total int64, err error) {
@@ -177,6 +188,16 @@ func (d *Device) Memory() (free, total int64, err error) {
 		return nil
 	}))
 	return free, total, err
+}
+
+// SetTF32 lets products of float32 round their operands to TF32, whose fraction has 10 bits, for the sake of tensor cores; at the
+// start they do not. It is for a device that has no programs yet.
+func (d *Device) SetTF32(on bool) error {
+	flag := C.int(0)
+	if on {
+		flag = 1
+	}
+	return d.run(jobFunc(func() error { C.gpu_set_tf32(d.gpu, flag); return nil }))
 }
 
 // run has the device's thread do a job.

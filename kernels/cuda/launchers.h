@@ -16,6 +16,11 @@ gpu_launcher launch_linear_dx;
 gpu_workspace linear_dx_workspace;
 gpu_launcher launch_linear_dw;
 gpu_workspace linear_dw_workspace;
+gpu_launcher launch_attention;
+gpu_launcher launch_attention_backward;
+gpu_workspace attention_backward_workspace;
+gpu_launcher launch_attention_cached;
+gpu_workspace attention_cached_workspace;
 gpu_launcher launch_add;
 gpu_launcher launch_dropout;
 gpu_launcher launch_head_loss;
@@ -29,5 +34,6 @@ gpu_launcher launch_grad_norm;
 gpu_workspace grad_norm_workspace;
 gpu_launcher launch_adamw;
 gpu_launcher launch_gelu_backward;
+gpu_launcher launch_gelu;
 
 #endif

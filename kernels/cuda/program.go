@@ -81,6 +81,9 @@ func (d *Device) check(call *kernels.Call, sizes []int64) error {
 	if err := call.Check(sizes); err != nil {
 		return err
 	}
+	if why := d.withheld[call.Kernel]; why != "" {
+		return fmt.Errorf("%s does not use its kernel %v: %s: use the CPU", d.Name(), call.Kernel, why)
+	}
 	if !d.Has(call.Kernel) {
 		return fmt.Errorf("%s has no kernel %v: use the CPU", d.Name(), call.Kernel)
 	}

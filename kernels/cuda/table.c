@@ -10,6 +10,9 @@ const gpu_kernel gpu_kernels[K_COUNT] = {
 	[K_LINEAR] = {launch_linear, linear_workspace},
 	[K_LINEAR_DX] = {launch_linear_dx, linear_dx_workspace},
 	[K_LINEAR_DW] = {launch_linear_dw, linear_dw_workspace},
+	[K_ATTENTION] = {launch_attention, NULL},
+	[K_ATTENTION_BACKWARD] = {launch_attention_backward, attention_backward_workspace},
+	[K_ATTENTION_CACHED] = {launch_attention_cached, attention_cached_workspace},
 	[K_ADD] = {launch_add, NULL},
 	[K_DROPOUT] = {launch_dropout, NULL},
 	[K_HEAD_LOSS] = {launch_head_loss, head_loss_workspace},
@@ -20,4 +23,5 @@ const gpu_kernel gpu_kernels[K_COUNT] = {
 	[K_GRAD_NORM] = {launch_grad_norm, grad_norm_workspace},
 	[K_ADAMW] = {launch_adamw, NULL},
 	[K_GELU_BACKWARD] = {launch_gelu_backward, NULL},
+	[K_GELU] = {launch_gelu, NULL},
 };

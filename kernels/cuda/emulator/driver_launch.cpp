@@ -2,6 +2,7 @@
 #include <map>
 
 #include "driver.h"
+#include "inject.h"
 
 namespace emulator {
 

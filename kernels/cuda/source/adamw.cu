@@ -2,21 +2,22 @@
 
 // What an update needs for every element, in the form in which it needs it.
 struct adamw {
-	float clip, decay, rate, beta1, beta2, rest1, rest2, root, epsilon;
+	float scale, decay, rate, beta1, beta2, rest1, rest2, root, epsilon;
 };
 
-// adamw_of takes the step's numbers: clip = min(1, clip/(norm+1e-6)), decay = lr*decay, rate = lr/correction1 and
+// adamw_of takes the step's numbers: scale undoes that of the loss and clips, decay = lr*decay, rate = lr/correction1 and
 // root = 1/sqrt(correction2).
 static __device__ inline adamw adamw_of(float norm, const float *step, float beta1, float beta2, float epsilon, float decay, float clip) {
-	float lr = step[STEP_LEARNING_RATE];
-	return {clip > 0 ? fminf(1, clip / (norm + 1e-6f)) : 1, lr * decay, lr / step[STEP_CORRECTION1], beta1, beta2, 1 - beta1, 1 - beta2,
+	float lr = step[STEP_LEARNING_RATE], inverse = step[STEP_INVERSE_SCALE];
+	float clipped = clip > 0 ? fminf(1, clip / fmaf(norm, inverse, 1e-6f)) : 1;
+	return {inverse * clipped, lr * decay, lr / step[STEP_CORRECTION1], beta1, beta2, 1 - beta1, 1 - beta2,
 		1 / sqrtf(step[STEP_CORRECTION2]), epsilon};
 }
 
 // update is one element's: w less w*decay and less rate*m/(sqrt(v)*root + epsilon). Both are taken off at once, since the decay of
 // one step is so small a part of w that it would be lost in the rounding of 1 - decay.
 static __device__ inline void update(const adamw &k, float *w, float *m, float *v, float grad) {
-	float g = grad * k.clip;
+	float g = grad * k.scale;
 	*m = fmaf(k.beta1, *m, k.rest1 * g);
 	*v = fmaf(k.beta2, *v, k.rest2 * g * g);
 	*w -= fmaf(k.decay, *w, k.rate * *m / fmaf(sqrtf(*v), k.root, k.epsilon));

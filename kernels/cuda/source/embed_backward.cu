@@ -149,7 +149,7 @@ static __device__ inline share share_of(int N, int C, int size) {
 		const Act *__restrict__ dout, int B, int T, int C, int mode, const float *step) {                            \
 		SHARED(float, room);                                                                                    \
 		bool adds = accumulates(mode, step);                                                                    \
-		if (!adds || blockIdx.x < T) sum_positions<wide>(dwpe, dout, B, T, C, adds, room);                          \
+		if (!adds || (int)blockIdx.x < T) sum_positions<wide>(dwpe, dout, B, T, C, adds, room);                          \
 	}                                                                                                          \
 	KERNEL(embed_backward_positions##way##_##suffix)
 

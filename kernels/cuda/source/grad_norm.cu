@@ -1,28 +1,29 @@
-#include "act.cuh"
 #include "reduce.cuh"
+#include "values.cuh"
 
-// A block sums the squares of its piece of the gradients, in double: a float's square would overflow from 1.8e19 on, and far
-// earlier lose small ones. The order of the sum depends on n alone. wide: grads lies at a multiple of 16 bytes.
-static constexpr int PER_THREAD = 64;
+static constexpr int THREADS = 256, PIECE = 64 * THREADS; // gradients of a block
 
-extern "C" __global__ void __launch_bounds__(256) grad_norm_pieces(double *sums, const float *__restrict__ grads, int64_t n, int wide) {
-	SHARED(double, room);
-	using Pack = pack<float>;
+// A thread's share of the squares of count gradients, in double: a float's square would overflow from 1.8e19 on, and far earlier
+// lose small ones. Both ways sum in the same order.
+template <bool wide> static __device__ inline double squares(const float *grads, int count) {
 	double even = 0, odd = 0;
-	int64_t first = ((int64_t)blockIdx.x * PER_THREAD * blockDim.x) + threadIdx.x * Pack::size;
 #pragma unroll 4
-	for (int k = 0; k < PER_THREAD; k += Pack::size) {
-		int64_t i = first + (int64_t)k * blockDim.x;
-		Pack x = {};
-		if (wide && i + Pack::size <= n) x = *(const Pack *)(grads + i);
-		else
-			for (int j = 0; j < Pack::size && i + j < n; j++) x.at[j] = grads[i + j];
-		for (int j = 0; j < Pack::size; j += 2) {
-			even += (double)x.at[j] * (double)x.at[j];
-			odd += (double)x.at[j + 1] * (double)x.at[j + 1];
-		}
+	for (int k = 0; k < PIECE / THREADS; k += 4) {
+		float x[4];
+		load<wide>(x, grads, k * THREADS + threadIdx.x * 4, count);
+		even += (double)x[0] * (double)x[0] + (double)x[2] * (double)x[2];
+		odd += (double)x[1] * (double)x[1] + (double)x[3] * (double)x[3];
 	}
-	double sum = block_sum(even + odd, room);
+	return even + odd;
+}
+
+// A block sums a piece. The order of the sum depends on n alone. wide: grads lies at a multiple of 16 bytes.
+extern "C" __global__ void __launch_bounds__(THREADS) grad_norm_pieces(double *sums, const float *__restrict__ grads, int64_t n, int wide) {
+	SHARED(double, room);
+	int64_t first = (int64_t)blockIdx.x * PIECE;
+	int count = (int)min((int64_t)PIECE, n - first);
+	double sum = wide && count == PIECE ? squares<true>(grads + first, PIECE) : squares<false>(grads + first, count);
+	sum = block_sum(sum, room);
 	if (threadIdx.x == 0) sums[blockIdx.x] = sum;
 }
 KERNEL(grad_norm_pieces)

@@ -1,6 +1,21 @@
 #include "act.cuh"
 #include "gelu.cuh"
 
+// out = gelu(pre) over n values; wide: both lie at multiples of 16 bytes. out may be pre. The bits are those of a product with GELU
+// as its epilogue.
+template <typename Act> static __device__ void gelu_forward(Act *out, const Act *pre, int64_t n, int wide) {
+	using Pack = pack<Act>;
+	int64_t first = (int64_t)blockIdx.x * blockDim.x + threadIdx.x, step = (int64_t)gridDim.x * blockDim.x;
+	int64_t packs = wide ? n / Pack::size : 0;
+	for (int64_t i = first; i < packs; i += step) {
+		Pack x = ((const Pack *)pre)[i], y;
+#pragma unroll
+		for (int j = 0; j < Pack::size; j++) narrow(&y.at[j], gelu(widen(x.at[j])));
+		((Pack *)out)[i] = y;
+	}
+	for (int64_t i = packs * Pack::size + first; i < n; i += step) narrow(&out[i], gelu(widen(pre[i])));
+}
+
 // dpre = dy * gelu'(pre) over n values; wide: all three lie at multiples of 16 bytes. dpre may be dy or pre.
 template <typename Act>
 static __device__ void gelu_backward(Act *dpre, const Act *dy, const Act *pre, int64_t n, int wide) {
@@ -17,12 +32,14 @@ static __device__ void gelu_backward(Act *dpre, const Act *dy, const Act *pre, i
 		narrow(&dpre[i], widen(dy[i]) * gelu_derivative(widen(pre[i])));
 }
 
-#define GELU_BACKWARD(suffix, Act)                                                                            \
+#define GELU(suffix, Act)                                                                                     \
+	extern "C" __global__ void gelu_##suffix(Act *out, const Act *pre, int64_t n, int wide) { gelu_forward(out, pre, n, wide); } \
+	KERNEL(gelu_##suffix)                                                                                       \
 	extern "C" __global__ void gelu_backward_##suffix(Act *dpre, const Act *dy, const Act *pre, int64_t n, int wide) { \
 		gelu_backward(dpre, dy, pre, n, wide);                                                                 \
 	}                                                                                                          \
 	KERNEL(gelu_backward_##suffix)
 
-GELU_BACKWARD(f32, float)
-GELU_BACKWARD(bf16, __nv_bfloat16)
-GELU_BACKWARD(f16, __half)
+GELU(f32, float)
+GELU(bf16, __nv_bfloat16)
+GELU(f16, __half)
