@@ -61,7 +61,6 @@ EMULATED_HEADERS := $(wildcard kernels/cuda/emulator/*.h kernels/cuda/source/*.c
 EMULATED_FLAGS += -fno-tree-loop-vectorize
 
 .DEFAULT_GOAL := help
-.NOTPARALLEL:
 .PHONY: help build gpu gpu-bundle gpu-env emulator cuda-toolchain demo test test-race test-sanitize test-emulated check-cuda check-cuda-versions test-arm64 vet vet-darwin format lint fuzz bench bench-peers check clean
 
 help: ## print this list
@@ -160,7 +159,10 @@ bench-peers: .venv/installed ## the same work in PyTorch and Transformers, in a 
 	@if [ -n "$(TEXT)" ]; then .venv/bin/python bench/peers/nanogpt_cpu.py --text "$(TEXT)"; \
 	else echo "bench-peers: nanogpt_cpu.py SKIPPED: name its text, make bench-peers TEXT=input.txt"; fi
 
-check: format vet lint build test test-race test-sanitize test-arm64 ## exactly what CI runs
+check: ## exactly what CI runs
+	@for target in format vet lint build test test-race test-sanitize test-arm64 cuda-toolchain; do $(MAKE) --no-print-directory $$target || exit 1; done
+	@$(MAKE) --no-print-directory -j$$(nproc) emulator
+	@$(MAKE) --no-print-directory test-emulated
 
 clean: ## remove what make made: bin, build, .tools, .venv, cuda-toolchain (runs and data directories stay)
 	rm -rf bin build .tools .venv cuda-toolchain kernels/cuda/fatbin/*.fatbin
