@@ -83,6 +83,11 @@ EXPORT int cuCtxSetCurrent(void *c) {
 
 EXPORT int cuCtxGetCurrent(void **c) { return *c = current ? &context : nullptr, SUCCESS; }
 
+EXPORT int cuCtxGetDevice(int *device) {
+	ENTER(cuCtxGetDevice);
+	return *device = 0, SUCCESS;
+}
+
 EXPORT int cuCtxSynchronize() {
 	ENTER(cuCtxSynchronize);
 	counts[WAITS]++;
