@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "driver.h"
-#include "inject.h"
 #include "memory.h"
 #include "report.h"
 
