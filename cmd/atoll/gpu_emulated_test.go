@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,29 +14,45 @@ import (
 	"testing"
 
 	"atoll/kernels"
+	"atoll/kernels/selftest"
 )
 
-// TestEmulatedWrongKernel runs TestWrongAdd on an emulated driver whose sum of 16 bytes is a difference.
+// TestEmulatedWrongKernel runs tests on emulated drivers whose add is wrong: a sum of 16 bytes is a difference.
 func TestEmulatedWrongKernel(t *testing.T) {
+	library := spoiledDriver(t, "widen(x.at[j]) + widen(y.at[j])", "widen(x.at[j]) - widen(y.at[j])")
+	child(t, "TestWrongAdd", library)
+}
+
+// TestEmulatedLostDevice has add write to address 0, after which the driver refuses everything, as a GPU's does. Two starts follow
+// each other, each in a process of its own.
+func TestEmulatedLostDevice(t *testing.T) {
+	library := spoiledDriver(t, "narrow(&out[i], widen(a[i])", "narrow((Act *)nullptr, widen(a[i])")
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	child(t, "TestLostByAdd", library)
+	child(t, "TestLostByAddBefore", library)
+}
+
+// spoiledDriver is the emulated driver with a text of add.cu replaced.
+func spoiledDriver(t *testing.T, right, wrong string) string {
+	t.Helper()
 	objects, err := filepath.Glob("../../build/emulated/*.o")
 	if err != nil || len(objects) == 0 || filepath.Base(os.Getenv("ATOLL_LIBCUDA")) != "libcuda-emulated.so" {
 		t.Skip("ATOLL_LIBCUDA names no emulated driver that make emulator built here")
 	}
-	const source, right = "../../kernels/cuda/source/", "widen(x.at[j]) + widen(y.at[j])"
+	const source = "../../kernels/cuda/source/"
 	text, err := os.ReadFile(source + "add.cu")
 	if err != nil || !strings.Contains(string(text), right) {
 		t.Fatalf("error %v, or add.cu has no %q to spoil", err, right)
 	}
 	dir := t.TempDir()
-	wrong := filepath.Join(dir, "add.cu")
-	if err := os.WriteFile(wrong, []byte(strings.ReplaceAll(string(text), right, "widen(x.at[j]) - widen(y.at[j])")), 0o644); err != nil {
+	spoiled, library := filepath.Join(dir, "add.cu"), filepath.Join(dir, "libcuda.so")
+	if err := os.WriteFile(spoiled, []byte(strings.ReplaceAll(string(text), right, wrong)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	compile(t, "CXX", "c++", "-x", "c++", "-std=c++17", "-O1", "-fPIC", "-fvisibility=hidden", "-w", "-DATOLL_EMULATED", "-I"+source, "-c", "-o", wrong+".o", wrong)
+	compile(t, "CXX", "c++", "-x", "c++", "-std=c++17", "-O1", "-fPIC", "-fvisibility=hidden", "-w", "-DATOLL_EMULATED", "-I"+source, "-c", "-o", spoiled+".o", spoiled)
 	objects = slices.DeleteFunc(objects, func(o string) bool { return filepath.Base(o) == "add.cu.o" })
-	library := filepath.Join(dir, "libcuda.so")
-	compile(t, "CXX", "c++", append([]string{"-shared", "-Wl,-z,defs", "-o", library, wrong + ".o"}, objects...)...)
-	child(t, "TestWrongAdd", library)
+	compile(t, "CXX", "c++", append([]string{"-shared", "-Wl,-z,defs", "-o", library, spoiled + ".o"}, objects...)...)
+	return library
 }
 
 // compile runs the compiler that a variable of the environment names.
@@ -77,11 +94,39 @@ func TestEmulatedSelfTest(t *testing.T) {
 	}
 }
 
-func TestWrongAdd(t *testing.T) {
-	if os.Getenv("CHILD") != "TestWrongAdd" {
-		t.Skip("TestEmulatedWrongKernel runs it in a process of its own")
+func inChild(t *testing.T, test string) {
+	t.Helper()
+	if os.Getenv("CHILD") != test {
+		t.Skip("another test runs it in a process of its own")
 	}
+}
+
+func TestWrongAdd(t *testing.T) {
+	inChild(t, "TestWrongAdd")
 	withholdsAdd(t)
+}
+
+// The first start ends with an error that names the kernel ...
+func TestLostByAdd(t *testing.T) {
+	inChild(t, "TestLostByAdd")
+	var lost *selftest.LostError
+	if _, _, err := openGPU(0, io.Discard); !errors.As(err, &lost) || lost.Kernel != kernels.Add {
+		t.Fatalf("error is %v, want a *selftest.LostError of add", err)
+	}
+}
+
+// ... and the next one does without it.
+func TestLostByAddBefore(t *testing.T) {
+	inChild(t, "TestLostByAddBefore")
+	var notes strings.Builder
+	d, _, err := openGPU(0, &notes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if d.Has(kernels.Add) || !d.Has(kernels.Linear) || strings.Count(notes.String(), "\n") != 1 || !strings.Contains(notes.String(), "kernel add is not used") {
+		t.Errorf("has add %v, has linear %v, notes %q, want one warning about add", d.Has(kernels.Add), d.Has(kernels.Linear), notes.String())
+	}
 }
 
 // withholdsAdd wants a wrong kernel to be named with its case and not used, at the first start and from memory.
