@@ -92,7 +92,7 @@ func (o Options) each(visit func(c Case, precision kernels.DType)) {
 		}
 		for _, c := range Cases(k) {
 			c.Shift = o.Shift
-			for _, precision := range c.precisions() {
+			for _, precision := range c.Precisions() {
 				if !slices.Contains(o.Lacks, precision) {
 					visit(c, precision)
 				}

@@ -46,7 +46,6 @@ func newLayout(c Case, precision kernels.DType, values *inputs) (*layout, error)
 	}
 	for i, arg := range kernels.SignatureOf(c.Kernel).Args {
 		if c.absent(arg.Name) {
-			call.Args[i] = kernels.None
 			l.args = append(l.args, placed{name: arg.Name})
 			continue
 		}

@@ -44,6 +44,11 @@ static inline uint32_t tf32(float x) {
 	return magnitude == 0x7f800000 ? bits : (bits + 0x1000) & 0xffffe000;
 }
 
+static inline float exp2_flushed(float x) {
+	float y = exp2f(x);
+	return y < 0x1p-126f ? 0 : y;
+}
+
 // Only as good as a number: the offset in the block's shared memory.
 static inline uint32_t shared_address(const void *p) { return (uint32_t)((const unsigned char *)p - emulated_shared); }
 
