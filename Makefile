@@ -39,13 +39,24 @@ NVCC_FLAGS := -std=c++17 -O3 -Werror all-warnings -Xcompiler -Wall
 FATBINS    := $(patsubst kernels/cuda/source/%.cu,kernels/cuda/fatbin/%.fatbin,$(wildcard kernels/cuda/source/*.cu))
 
 # Go does not see that headers outside of a package changed; their checksum in the flags makes it build anew.
-GPU_HEADERS := kernels/cpu/program.h kernels/cuda/source/fault.h kernels/cuda/forward/forward.h kernels/cuda/compat/cuda.h
+GPU_HEADERS := kernels/cpu/program.h kernels/cuda/source/fault.h kernels/cuda/source/attention.h kernels/cuda/forward/forward.h kernels/cuda/compat/cuda.h
 GPU_ENV := CGO_CFLAGS='-O2 -I$(CURDIR)/kernels/cuda/compat -I$(CUDA_HOME)/include -DATOLL_HEADERS=$(shell cat $(GPU_HEADERS) | cksum | cut -d' ' -f1)' \
 	CGO_LDFLAGS='-L$(CURDIR)/build/cuda -ldl'
 
+# The emulated driver: the same .cu files, compiled by g++.
+EMULATED_FLAGS   := -std=c++17 -O2 -g -Wall -Wextra -fPIC -fvisibility=hidden $(shell grep -qw avx2 /proc/cpuinfo 2>/dev/null && echo -mavx2 -mfma -mf16c)
+# A call before every access to memory, which the driver answers itself; structs are copied whole, so that 16 bytes stay one access.
+EMULATED_CHECKS  := -fsanitize=thread --param=tsan-instrument-func-entry-exit=0 -fno-tree-sra
+EMULATED_KERNELS := $(patsubst kernels/cuda/source/%.cu,build/emulated/%.cu.o,$(wildcard kernels/cuda/source/*.cu))
+EMULATED_DRIVER  := $(patsubst kernels/cuda/emulator/%.cpp,build/emulated/%.cpp.o,$(wildcard kernels/cuda/emulator/*.cpp))
+EMULATED_PLANTED := $(patsubst kernels/cuda/emulator/%.cu,build/emulated/%.cu.o,$(wildcard kernels/cuda/emulator/testdata/*.cu))
+EMULATED_HEADERS := $(wildcard kernels/cuda/emulator/*.h kernels/cuda/source/*.cuh kernels/cuda/source/*.h) kernels/cpu/program.h
+# GCC 12 compiles d[i][j] += a[i][k] * b[k][j] wrong with -O2 -mavx2: its loop vectorizer drops the sums.
+EMULATED_FLAGS += -fno-tree-loop-vectorize
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build gpu gpu-env cuda-toolchain demo test test-race test-sanitize test-arm64 vet vet-darwin format lint fuzz bench bench-peers check clean
+.PHONY: help build gpu gpu-bundle gpu-env emulator cuda-toolchain demo test test-race test-sanitize test-emulated test-arm64 vet vet-darwin format lint fuzz bench bench-peers check clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,8 +67,14 @@ build: ## bin/atoll for this machine's CPU; needs Go and a C compiler
 gpu: $(FATBINS) build/cuda/libcuda.a ## bin/atoll with CUDA in it; starts and falls back to the CPU without a GPU
 	$(GPU_ENV) $(GO) build -tags gpu -ldflags '$(LDFLAGS)' -o bin/atoll ./cmd/atoll
 
+gpu-bundle: gpu ## build/atoll-gpu.tar.gz: what bench/gpu.sh needs on a machine with a GPU and without Go
+	$(GPU_ENV) $(GO) test -c -tags gpu -o bin/cuda-cases ./kernels/cuda
+	tar -czf build/atoll-gpu.tar.gz bin/atoll bin/cuda-cases bench/gpu.sh bench/peers trainer/reference/testdata
+
 gpu-env: build/cuda/libcuda.a | $(CUDA_HOME)/include/cuda.h ## print what go needs to build with -tags gpu: eval "export $$(make -s gpu-env)"
 	@echo "$(GPU_ENV)"
+
+emulator: build/libcuda-emulated.so ## a CUDA driver that runs the kernels on the CPU and checks them: ATOLL_LIBCUDA=$PWD/build/libcuda-emulated.so
 
 cuda-toolchain: cuda-toolchain/installed ## nvcc and the CUDA headers from PyPI into cuda-toolchain, 350 MB; not needed beside a toolkit of CUDA 12.8 or later
 
@@ -73,6 +90,10 @@ test-race: ## the tests of the packages with threads, under the race detector (R
 
 test-sanitize: ## the C kernels on their case table, under the address and undefined-behaviour sanitizers
 	CGO_CFLAGS='$(SANITIZE_CFLAGS)' CGO_LDFLAGS='$(SANITIZE_LDFLAGS)' $(GO) test -asan -short -timeout 30m -tags checked ./kernels/cpu
+
+test-emulated: build/libcuda-emulated.so build/libcuda-planted.so build/cuda/libcuda.a | $(CUDA_HOME)/include/cuda.h ## the CUDA path on the emulated driver, without a GPU
+	ATOLL_LIBCUDA=$(CURDIR)/$< ATOLL_PLANTED=$(CURDIR)/build/libcuda-planted.so $(GPU_ENV) $(GO) test -tags gpu -timeout 30m ./kernels/cuda
+	ATOLL_LIBCUDA=$(CURDIR)/$< $(GPU_ENV) $(GO) test -tags gpu -timeout 30m -run 'TestEmulated|TestCUDA' ./cmd/atoll
 
 test-arm64: ## the kernel tests, cross-built for ARM64 Linux and run under qemu-user
 	@if ! command -v $(ARM64CC) >/dev/null || ! command -v $(firstword $(QEMU)) >/dev/null; then \
@@ -142,6 +163,25 @@ build/cuda/libcuda.a: kernels/cuda/forward/forward.c kernels/cuda/forward/forwar
 	$(CC) -std=c11 -O2 -fPIC -Wall -Wextra -I$(@D) -c kernels/cuda/forward/forward.c -o $(@D)/forward.o
 	rm -f $@
 	$(AR) rcs $@ $(@D)/forward.o
+
+EMULATE = $(CXX) -x c++ $(EMULATED_FLAGS) $(EMULATED_CHECKS) -Wno-unknown-pragmas -DATOLL_EMULATED -c -o $@ $<
+
+build/emulated/%.cu.o: kernels/cuda/source/%.cu $(EMULATED_HEADERS)
+	@mkdir -p $(@D)
+	$(EMULATE)
+
+build/emulated/testdata/%.cu.o: kernels/cuda/emulator/testdata/%.cu $(EMULATED_HEADERS)
+	@mkdir -p $(@D)
+	$(EMULATE)
+
+build/emulated/%.cpp.o: kernels/cuda/emulator/%.cpp $(EMULATED_HEADERS)
+	@mkdir -p $(@D)
+	$(CXX) $(EMULATED_FLAGS) -c -o $@ $<
+
+build/libcuda-emulated.so: $(EMULATED_KERNELS) $(EMULATED_DRIVER)
+build/libcuda-planted.so: $(EMULATED_PLANTED) $(EMULATED_DRIVER)
+build/libcuda-emulated.so build/libcuda-planted.so:
+	$(CXX) -shared -Wl,-z,defs -o $@ $^
 
 $(STATICCHECK):
 	GOBIN=$(CURDIR)/$(@D) $(GO) install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)

@@ -10,6 +10,10 @@ type Device interface {
 	Describe() string
 	// NewBuffer gives zeroed memory of the device, aligned to Alignment.
 	NewBuffer(bytes int64) (Buffer, error)
+	// NewExchange gives zeroed memory of in+out bytes through which host and device pass what changes from run to run: its Bytes
+	// is the host's side and never nil. Where the device has a side of its own, a program that holds the memory copies the first
+	// in bytes to the device before its calls, and the last out bytes to the host after them, within Run.
+	NewExchange(in, out int64) (Buffer, error)
 	// NewProgram checks calls against the signature table and the buffers' sizes and prepares them for Run.
 	NewProgram(calls []Call, segments []Buffer) (Program, error)
 	// Close gives everything back. Programs and buffers of the device are dead after it.

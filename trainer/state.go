@@ -15,6 +15,7 @@ import (
 	"atoll/model/checkpoint"
 	"atoll/trainer/data"
 	"atoll/trainer/metric"
+	"atoll/trainer/optim"
 )
 
 // stateVersion is of state.json: see docs/formats.md.
@@ -34,6 +35,8 @@ type state struct {
 	Evaluated    int        `json:"evaluated"`  // step of the last evaluation
 	Seed         uint64     `json:"seed"`
 	MicroBatches int        `json:"micro_batches"` // a step
+
+	LossScale *optim.LossScale `json:"loss_scale,omitempty"` // of a run that trained in fp16
 }
 
 const checkpointsFolder = "checkpoints"

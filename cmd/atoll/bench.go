@@ -18,10 +18,11 @@ import (
 // benchFlags are the settings that all measurements share.
 type benchFlags struct {
 	shapeFlags
-	device deviceFlags
-	steps  int
-	asJSON bool
-	notes  io.Writer
+	device    deviceFlags
+	recompute string // of bench train
+	steps     int
+	asJSON    bool
+	notes     io.Writer
 }
 
 func newBench(s streams) *cobra.Command {

@@ -23,21 +23,29 @@ type trainBench struct {
 	FirstStep       float64     `json:"first_step_milliseconds"`
 	PeakShare       float64     `json:"peak_share"`     // of the machine's operations a second, 0 to 1
 	ResidentBytes   int64       `json:"resident_bytes"` // the process at its largest, while it trained
+	DeviceBytes     int64       `json:"device_bytes"`   // of a GPU's memory that are in use after it, by whomever
 	Loss            float64     `json:"loss"`           // after the last step
 	Machine         machineInfo `json:"machine"`
 }
 
 func (r trainBench) String() string {
-	return fmt.Sprintf("%v\n%v\n%.0f tokens/s, %.2f ms a step (the first %.2f), %.1f%% of the peak, %s resident", r.workload, r.Machine,
+	text := fmt.Sprintf("%v\n%v\n%.0f tokens/s, %.2f ms a step (the first %.2f), %.1f%% of the peak, %s resident", r.workload, r.Machine,
 		r.TokensPerSecond, r.Milliseconds, r.FirstStep, 100*r.PeakShare, showBytes(r.ResidentBytes))
+	if r.DeviceBytes > 0 {
+		text += fmt.Sprintf(", %s of the GPU's memory", showBytes(r.DeviceBytes))
+	}
+	return text
 }
 
 func newBenchTrain(s streams) *cobra.Command {
-	return benchCommand(s, &cobra.Command{
+	f := &benchFlags{shapeFlags: shapeFlags{batch: 4, sequence: 64}, steps: 10}
+	c := benchCommand(s, &cobra.Command{
 		Use:     "train",
 		Short:   "Steps of pretraining: forward, backward, clipping and AdamW on random tokens",
 		Example: "  atoll bench train --model gpt2 --batch 4 --seq 64 --steps 10 --json\n  atoll bench train --model mini --layers 4 --width 128 --heads 4 --vocab 257 --batch 12",
-	}, &benchFlags{shapeFlags: shapeFlags{batch: 4, sequence: 64}, steps: 10}, benchTrain)
+	}, f, benchTrain)
+	recomputeFlag(c.Flags(), &f.recompute)
+	return c
 }
 
 func benchTrain(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
@@ -73,6 +81,13 @@ func benchTrain(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
 		return nil, err
 	}
 	r := trainBench{workload: f.workload(c), Milliseconds: 1e3 * seconds, FirstStep: 1e3 * first, ResidentBytes: trainer.PeakMemory(), Loss: float64(store.Loss())}
+	if gpu, ok := device.(onGPU); ok {
+		free, total, err := gpu.Memory()
+		if err != nil {
+			return nil, err
+		}
+		r.DeviceBytes = total - free
+	}
 	r.TokensPerSecond = float64(f.batch*f.sequence) / seconds
 	r.Machine = measureMachine(device, precision)
 	r.PeakShare = metric.PeakShare(r.TokensPerSecond, metric.TrainingFLOPs(c.Layers, c.Width, c.Vocab, f.sequence), r.Machine.Peak)
@@ -88,10 +103,15 @@ func compileTraining(store *engine.Store, c model.Config, f *benchFlags, precisi
 	if err != nil {
 		return nil, err
 	}
+	o, err := compileOptions(f.recompute)
+	if err != nil {
+		return nil, err
+	}
 	elements, gradElements := store.Elements()
 	update, err := benchAdamW.Update(store.Ranges(), elements, gradElements)
 	if err != nil {
 		return nil, err
 	}
-	return engine.Compile(graph, store, engine.Options{Precision: precision, Update: &update})
+	o.Precision, o.Update = precision, &update
+	return engine.Compile(graph, store, o)
 }

@@ -37,8 +37,8 @@ func (f *deviceFlags) add(flags *pflag.FlagSet) {
 type processor interface {
 	kernels.Device
 	Threads() int                         // of the CPU
-	Peak(precision kernels.DType) float64 // operations a second, measured; 0 where that is not known
-	Bandwidth() float64                   // of its memory in bytes a second, measured; 0 where that is not known
+	Peak(precision kernels.DType) float64 // operations a second, measured or, of a GPU, as rated; 0 where that is not known
+	Bandwidth() float64                   // of its memory in bytes a second, likewise
 	Native(precision kernels.DType) bool  // whether it computes in the precision without converting
 }
 
@@ -65,13 +65,13 @@ func (f *deviceFlags) processor(notes io.Writer) (processor, error) {
 	case err != nil:
 		return nil, err
 	case isGPU:
-		d, err := cuda.Open(index)
+		d, _, err := openGPU(index, notes)
 		if err != nil {
 			return nil, fmt.Errorf("--device %s: %w", f.device, err)
 		}
 		return f.onGPU(d), nil
 	case f.device == "auto" && f.variant == "" && cuda.Built:
-		d, err := wholeGPU()
+		d, err := wholeGPU(notes)
 		if err == nil {
 			return f.onGPU(d), nil
 		}
@@ -104,52 +104,31 @@ func (f *deviceFlags) gpuIndex() (index int, isGPU bool, err error) {
 	return index, true, nil
 }
 
-// wholeGPU opens the first GPU, if it has every kernel.
-func wholeGPU() (*cuda.Device, error) {
-	d, err := cuda.Open(0)
-	if err != nil {
-		return nil, err
-	}
-	if lacks := lacking(d); lacks != "" {
-		return nil, errors.Join(fmt.Errorf("%s lacks %s", d.Name(), lacks), d.Close())
-	}
-	return d, nil
-}
-
-// lacking names the kernels that a GPU does not have.
-func lacking(d *cuda.Device) string {
-	var names []string
-	for k := range kernels.Count {
-		if !d.Has(k) {
-			names = append(names, k.String())
-		}
-	}
-	return strings.Join(names, ", ")
-}
-
 type onCPU struct{ *cpu.Device }
 
 func (d onCPU) Native(precision kernels.DType) bool {
 	return precision == kernels.F32 || precision == kernels.BF16 && strings.HasSuffix(d.Variant(), "bf16")
 }
 
-// onGPU's peaks are not measured yet.
+// onGPU has the peaks that its maker rates it at.
 type onGPU struct {
 	*cuda.Device
 	threads int
+	rates   ratedGPU
 }
 
 func (f *deviceFlags) onGPU(d *cuda.Device) onGPU {
-	if f.threads == 0 {
-		return onGPU{d, runtime.GOMAXPROCS(0)}
+	g := onGPU{d, f.threads, ratedAs(d.Info().Name)}
+	if g.threads == 0 {
+		g.threads = runtime.GOMAXPROCS(0)
 	}
-	return onGPU{d, f.threads}
+	return g
 }
 
-func (d onGPU) Threads() int             { return d.threads }
-func (onGPU) Peak(kernels.DType) float64 { return 0 }
-func (onGPU) Bandwidth() float64         { return 0 }
-func (onGPU) Native(kernels.DType) bool  { return true }
+func (d onGPU) Threads() int                         { return d.threads }
+func (d onGPU) Peak(precision kernels.DType) float64 { return d.rates.peak(precision) }
+func (d onGPU) Bandwidth() float64                   { return d.rates.bytes }
+func (onGPU) Native(kernels.DType) bool              { return true }
 
 func (f *deviceFlags) dtype(d processor) (kernels.DType, error) {
 	switch f.precision {

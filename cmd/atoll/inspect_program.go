@@ -8,6 +8,7 @@ import (
 
 	"atoll/engine"
 	"atoll/engine/ir"
+	"atoll/engine/lower"
 	"atoll/engine/op"
 	"atoll/engine/plan"
 	"atoll/kernels"
@@ -20,8 +21,10 @@ import (
 type programFlags struct {
 	shapeFlags
 	device              deviceFlags
+	recompute           string
 	train, loss, decode bool
 	plan, asJSON        bool
+	floor               string
 }
 
 // programInfo is what atoll inspect program prints.
@@ -34,6 +37,9 @@ type programInfo struct {
 	Instructions []string      `json:"instructions"`
 	Memory       memoryInfo    `json:"memory"`
 	Values       []plannedInfo `json:"values,omitempty"` // with --plan: the temporaries
+	Floor        *floorInfo    `json:"floor,omitempty"`  // with --floor
+
+	precision kernels.DType
 }
 
 // memoryInfo is in bytes.
@@ -64,9 +70,11 @@ func newInspectProgram(s streams) *cobra.Command {
 		Use:   "program",
 		Short: "The compiled program of a model as text, with its memory plan",
 		Long: "Compiles the graph for a batch shape as training and scoring do and prints the instructions that the device replays: what is\n" +
-			"written, the kernel, what is read, the dims. Weights are neither needed nor allocated.",
+			"written, the kernel, what is read, the dims. Weights are neither needed nor allocated. With --floor: the bytes and operations of\n" +
+			"each kernel, and the least time that they take on a GPU by its maker's figures; the GPU need not be here.",
 		Example: "  atoll inspect program --model gpt2 --batch 4 --seq 64 --train --precision bf16\n" +
-			"  atoll inspect program --model gpt2-xl --train --batch 1 --seq 1024 --plan --json",
+			"  atoll inspect program --model gpt2-xl --train --batch 1 --seq 1024 --plan --json\n" +
+			"  atoll inspect program --model gpt2 --batch 32 --seq 1024 --train --precision bf16 --floor a100,h100,h200",
 		Args: exactly(0, "flags only"),
 		RunE: func(*cobra.Command, []string) error {
 			info, err := describeProgram(f, s.err)
@@ -75,6 +83,10 @@ func newInspectProgram(s streams) *cobra.Command {
 			}
 			if f.asJSON {
 				return writeJSON(s.out, info)
+			}
+			if info.Floor != nil {
+				fmt.Fprintln(s.out, info.title())
+				return info.Floor.print(s.out)
 			}
 			info.print(s.out)
 			return nil
@@ -87,6 +99,8 @@ func newInspectProgram(s streams) *cobra.Command {
 	flags.BoolVar(&f.loss, "loss", false, "forward and loss")
 	flags.BoolVar(&f.decode, "decode", false, "--seq new tokens against caches of keys and values")
 	flags.BoolVar(&f.plan, "plan", false, "list the place of every temporary")
+	recomputeFlag(flags, &f.recompute)
+	flags.StringVar(&f.floor, "floor", "", "the least time of each kernel on these GPUs in place of the instructions: a100, h100, h200 or several")
 	f.device.add(flags)
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
 	withConfig(c)
@@ -124,13 +138,17 @@ func describeProgram(f *programFlags, notes io.Writer) (programInfo, error) {
 	if info.Mode, err = f.mode(c); err != nil {
 		return info, err
 	}
+	o, err := compileOptions(f.recompute)
+	if err != nil {
+		return info, err
+	}
 	device, precision, err := f.device.open(notes)
 	if err != nil {
 		return info, err
 	}
 	defer device.Close()
-	info.Precision = precision.String()
-	list, store, err := compileList(c, info.Mode, f.batch, f.sequence, precision)
+	info.Precision, info.precision, o.Precision = precision.String(), precision, precision
+	list, store, err := compileList(c, info.Mode, f.batch, f.sequence, o)
 	if err != nil {
 		return info, err
 	}
@@ -152,17 +170,32 @@ func describeProgram(f *programFlags, notes io.Writer) (programInfo, error) {
 	if f.plan {
 		info.Values = planned(list, layout)
 	}
+	if f.floor != "" {
+		gpus, err := ratedAll(f.floor)
+		if err != nil {
+			return info, err
+		}
+		info.Floor = floors(list, info, gpus)
+	}
 	return info, nil
 }
 
+// compileOptions are those of a program that recomputes as the flag says.
+func compileOptions(recompute string) (engine.Options, error) {
+	how, err := lower.ParseRecomputation(recompute)
+	if err != nil {
+		return engine.Options{}, usage("--recompute: %w", err)
+	}
+	return engine.Options{Recompute: how}, nil
+}
+
 // compileList lowers a model's graph over a store that takes no memory.
-func compileList(c model.Config, mode string, batch, sequence int, precision kernels.DType) (ir.Program, *engine.Store, error) {
+func compileList(c model.Config, mode string, batch, sequence int, o engine.Options) (ir.Program, *engine.Store, error) {
 	store, err := engine.NewStore(paperDevice{}, c.Params(), func(string) bool { return mode == "train" })
 	if err != nil {
 		return ir.Program{}, nil, err
 	}
 	spec := gpt2.Spec{Batch: batch, Sequence: sequence, Loss: mode != "score"}
-	o := engine.Options{Precision: precision}
 	if mode == "train" {
 		for _, p := range c.Params() {
 			spec.Train = append(spec.Train, p.Name)
@@ -211,9 +244,13 @@ func planned(list ir.Program, layout plan.Layout) []plannedInfo {
 	return values
 }
 
-func (info programInfo) print(w io.Writer) {
-	fmt.Fprintf(w, "%s, %s, batch %d, sequence %d, %s: %d instructions\n", info.Model, info.Mode, info.Batch, info.Sequence, info.Precision,
+func (info programInfo) title() string {
+	return fmt.Sprintf("%s, %s, batch %d, sequence %d, %s: %d instructions", info.Model, info.Mode, info.Batch, info.Sequence, info.Precision,
 		len(info.Instructions))
+}
+
+func (info programInfo) print(w io.Writer) {
+	fmt.Fprintln(w, info.title())
 	for n, line := range info.Instructions {
 		fmt.Fprintf(w, "%4d  %s\n", n, line)
 	}
@@ -238,6 +275,9 @@ type paperDevice struct{ kernels.Device }
 func (paperDevice) NewBuffer(bytes int64) (kernels.Buffer, error) {
 	return paperBuffer{size: bytes}, nil
 }
+
+// NewExchange is NewBuffer.
+func (d paperDevice) NewExchange(in, out int64) (kernels.Buffer, error) { return d.NewBuffer(in + out) }
 
 type paperBuffer struct {
 	kernels.Buffer

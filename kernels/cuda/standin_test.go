@@ -107,6 +107,49 @@ func TestStandInBuffer(t *testing.T) {
 	}
 }
 
+// A program copies what the host wrote to its side of an exchange to the device, and the results back, within the run's one wait.
+func TestStandInExchange(t *testing.T) {
+	standIn(t)
+	d := open(t)
+	const in, out, elements = 2048, 1024, 256
+	x, err := d.NewExchange(in, out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := kernels.Call{Kernel: kernels.Add, Dims: [kernels.MaxDims]int64{elements},
+		Args: [kernels.MaxArgs]kernels.Ref{kernels.At(0, in), kernels.At(0, 0), kernels.At(0, 1024)}}
+	p, err := d.NewProgram([]kernels.Call{call}, []kernels.Buffer{x})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Free()
+	values := kernels.Float32s(x.Bytes())
+	for run := range 4 { // plainly, at the capture, and from the graph twice
+		for i := range elements {
+			values[i], values[elements+i] = float32(run), float32(i)
+		}
+		before := count(t, waits)
+		if err := p.Run(); err != nil {
+			t.Fatal(err)
+		}
+		if got := values[in/4+9]; got != float32(run+9) {
+			t.Errorf("run %d: the sum on the host is %v, want %v", run, got, run+9)
+		}
+		if n := count(t, waits) - before; run > 0 && n != 1 {
+			t.Errorf("run %d: %d waits, want 1", run, n)
+		}
+	}
+	word := make([]byte, 4)
+	if err := errors.Join(x.Write(in, []byte{1, 2, 3, 4}), x.Read(word, in)); err != nil || !slices.Equal(word, []byte{1, 2, 3, 4}) {
+		t.Errorf("what was written on the host's side reads %v, error %v", word, err)
+	}
+	for _, wrong := range []error{x.Write(in+out-1, word), x.Read(word, -1)} {
+		if wrong == nil {
+			t.Error("a copy out of bounds gives no error")
+		}
+	}
+}
+
 // adds is a program of n sums, each onto the one before: c = a+b, c = c+b ...
 func adds(t *testing.T, d *Device, n int) (kernels.Program, kernels.Buffer) {
 	t.Helper()

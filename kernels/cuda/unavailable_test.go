@@ -26,8 +26,8 @@ func TestWithoutDriver(t *testing.T) {
 	again(t, "TestWithoutDriver", "ATOLL_LIBCUDA=nowhere/libcuda.so")
 }
 
-// again runs tests in a process of their own: a process has one driver.
-func again(t *testing.T, tests string, environment ...string) {
+// again runs tests in a process of their own, since a process has one driver, and gives what they print.
+func again(t *testing.T, tests string, environment ...string) string {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("starts itself, which a test binary under qemu-user cannot")
@@ -38,6 +38,7 @@ func again(t *testing.T, tests string, environment ...string) {
 	if err != nil || !strings.Contains(string(output), "--- PASS: "+tests) {
 		t.Errorf("%s: %v\n%s", strings.Join(environment, " "), err, output)
 	}
+	return string(output)
 }
 
 func TestErrors(t *testing.T) {

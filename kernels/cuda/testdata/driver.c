@@ -2,8 +2,8 @@
 // wait shows; memory with exact bounds; graphs; the add kernels; calls that fail when they are told to. It is no emulator:
 // there are no threads and no other kernels.
 //
-// DRIVER_FAIL=call:code makes that call answer with the code; fault:code:call:value:limit:index puts a fault record on the device
-// when a stream is waited for. Device attributes from 9000 are counts: 0 plain launches, 1 launches of graphs, 2 waits,
+// DRIVER_FAIL=call:code makes that call answer with the code; wrong:1 makes the add kernels spoil their first element;
+// fault:code:call:value:limit:index puts a fault record on the device when a stream is waited for. Device attributes from 9000 are counts: 0 plain launches, 1 launches of graphs, 2 waits,
 // 3 allocations that were not freed, 4 captures.
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,6 +108,7 @@ static void perform(const op *o) {
 	else if (o->kind == COPY) memcpy(o->out, o->a, o->n);
 	else
 		for (size_t i = 0; i < o->n; i++) add(o, i);
+	if (o->kind >= ADD_F32 && o->n && fails("wrong")) o->out[width - 1] ^= 0x40;
 }
 
 static int queue(op o) {
@@ -126,6 +127,7 @@ static void plant_fault(const op *last) {
 }
 
 EXPORT int cuInit(unsigned flags) { return flags ? CUDA_ERROR_INVALID_VALUE : fails("cuInit"); }
+EXPORT int cuDriverGetVersion(int *version) { return *version = 13000, 0; }
 EXPORT int cuDeviceGetCount(int *n) { return *n = fails("count") ? 0 : 1, 0; }
 EXPORT int cuDeviceGet(int *d, int i) { return *d = i, i ? CUDA_ERROR_INVALID_DEVICE : 0; }
 EXPORT int cuDeviceGetName(char *s, int n, int d) { return snprintf(s, n, "stand-in %d", d), 0; }

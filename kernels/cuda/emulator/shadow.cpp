@@ -1,0 +1,92 @@
+// See shadow.h.
+#include "shadow.h"
+
+#include <sys/mman.h>
+
+#include "block.h"
+#include "fences.h"
+#include "order.h"
+
+namespace emulator {
+
+present now;
+struct wrong wrong;
+cell *device_cells, shared_cells[MOST_SHARED / 2];
+
+bool shadow_reserve(uint64_t bytes) {
+	void *p = mmap(nullptr, bytes / 2 * sizeof(cell), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	device_cells = (cell *)p;
+	return p != MAP_FAILED;
+}
+
+void shadow_forget(uint64_t offset, uint64_t bytes) { madvise(device_cells + offset / 2, (bytes + 1) / 2 * sizeof(cell), MADV_DONTNEED); }
+
+static bool same_warp(stamp a, stamp b) { return !(((a ^ b) & THREAD_MASK) / WARP); }
+
+// in_order is whether what the stamp stands for happened before the running thread's present.
+static bool in_order(stamp s) {
+	stamp kind = s & (BLOCKS | ONE_BLOCK | ONE_WARP);
+	if (s >= UNDER_WAY) return false;
+	if (s < now.launch_start) return happened_before(s >> INTERVAL_AT);
+	if (kind == BLOCKS) return heard_from_all();
+	if (s < now.block_start) return heard_from(s);
+	if (s < now.interval) return true;
+	if (kind == ONE_BLOCK || !same_warp(s, now.mine)) return false;
+	if ((s & TURN_MASK) < (now.mine & TURN_MASK)) return true;
+	return kind == 0 && !((s ^ now.mine) & THREAD_MASK);
+}
+
+// together is a stamp for what s stands for and the running thread, which are not in order.
+static stamp together(stamp s) {
+	stamp kind = s & BLOCKS;
+	if (s < now.block_start || kind == BLOCKS) return now.mine | BLOCKS;
+	if (kind == ONE_BLOCK || !same_warp(s, now.mine)) return now.mine | ONE_BLOCK;
+	return now.mine | ONE_WARP;
+}
+
+static void note_reader(cell *c) {
+	stamp s = c->read;
+	if (in_order(s)) c->read = now.mine;
+	else if (s < now.launch_start) keep_reader(c, s), c->read = now.mine;
+	else c->read = together(s);
+}
+
+static bool race(stamp other, bool other_writes) {
+	wrong = {other >= UNDER_WAY ? wrong::ARRIVING : wrong::RACE, other, other_writes};
+	return false;
+}
+
+// Below the floor everything is in order: of shared memory, what lies before the last barrier.
+template <bool shared> static inline bool fine(stamp s) {
+	return s < (shared ? now.interval : now.floor) || !((s ^ now.mine) & ~TURN_MASK);
+}
+
+template <access kind, bool shared> bool check_cell(cell *c) {
+	if (kind != WRITE && c->written < (shared ? now.block_start : 1)) return wrong = {wrong::UNWRITTEN, 0, false}, false;
+	stamp written = now.mine;
+	if (kind == CHANGE) written |= ATOMIC;
+	if (!fine<shared>(c->written) && !in_order(c->written)) {
+		if (kind != CHANGE || !(c->written & ATOMIC) || c->written < now.launch_start) return race(c->written, true);
+		written = together(c->written) | ATOMIC;
+	}
+	if (kind == READ) {
+		if (c->read == now.mine) return true;
+		if (c->read < (shared ? now.interval : now.floor)) c->read = now.mine;
+		else note_reader(c);
+		return true;
+	}
+	if (!fine<shared>(c->read) && !in_order(c->read)) return race(c->read, false);
+	if (stamp kept = shared ? 0 : kept_reader(c)) return race(kept, false);
+	c->written = written;
+	c->read = 0;
+	return true;
+}
+
+template bool check_cell<READ, false>(cell *c);
+template bool check_cell<READ, true>(cell *c);
+template bool check_cell<WRITE, false>(cell *c);
+template bool check_cell<WRITE, true>(cell *c);
+template bool check_cell<CHANGE, false>(cell *c);
+template bool check_cell<CHANGE, true>(cell *c);
+
+}
