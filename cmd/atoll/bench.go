@@ -20,6 +20,7 @@ type benchFlags struct {
 	shapeFlags
 	device    deviceFlags
 	recompute string // of bench train
+	profile   bool   // of bench train
 	steps     int
 	asJSON    bool
 	notes     io.Writer

@@ -78,7 +78,7 @@ func benchKernels(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
 		if err != nil {
 			return nil, err
 		}
-		k.Calls, k.PeakShare, k.BandwidthShare = c.times, share(k.FLOPS, r.Machine.Peak), share(k.BytesPerSecond, r.Machine.Bandwidth)
+		k.Calls, k.PeakShare, k.BandwidthShare = len(c.at), share(k.FLOPS, r.Machine.Peak), share(k.BytesPerSecond, r.Machine.Bandwidth)
 		r.Kernels = append(r.Kernels, k)
 		total += float64(k.Calls) * k.Microseconds
 	}
