@@ -21,6 +21,7 @@ type benchFlags struct {
 	device    deviceFlags
 	recompute string // of bench train
 	profile   bool   // of bench train
+	report    string // of bench kernels
 	steps     int
 	asJSON    bool
 	notes     io.Writer

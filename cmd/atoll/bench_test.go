@@ -2,6 +2,8 @@ package main
 
 import (
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -55,7 +57,14 @@ func TestBenchKernels(t *testing.T) {
 	var program programInfo
 	parseJSON(t, mustRun(t, "", append([]string{"inspect", "program", "--train"}, shape...)...), &program)
 	var result kernelsBench
-	parseJSON(t, mustRun(t, "", append([]string{"bench", "kernels", "--steps", "1"}, shape...)...), &result)
+	report := filepath.Join(t.TempDir(), "kernels.html")
+	parseJSON(t, mustRun(t, "", append([]string{"bench", "kernels", "--steps", "1", "--report", report}, shape...)...), &result)
+	if page, err := os.ReadFile(report); err != nil || strings.Count(string(page), "<circle") < 5 || !strings.Contains(string(page), "layernorm.backward") {
+		t.Errorf("%s has no picture of the kernels: %v", report, err)
+	}
+	if code, _, errs := command(t, "", "bench", "kernels", "--report", filepath.Join(report, "x", "y.html")); code != exitFailed || !strings.Contains(errs, "make it first") {
+		t.Errorf("exit %d, %q, want %d and what to do", code, errs, exitFailed)
+	}
 	calls := 0
 	for _, k := range result.Kernels {
 		calls += k.Calls
