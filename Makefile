@@ -57,8 +57,6 @@ EMULATED_DRIVER  := $(patsubst kernels/cuda/emulator/%.cpp,build/emulated/%.cpp.
 EMULATED_PLANTED := $(patsubst kernels/cuda/emulator/%.cu,build/emulated/%.cu.o,$(wildcard kernels/cuda/emulator/testdata/*.cu))
 EMULATED_CASES   := $(patsubst kernels/cuda/emulator/%.cpp,build/emulated/%.cpp.o,$(wildcard kernels/cuda/emulator/testdata/*.cpp))
 EMULATED_HEADERS := $(wildcard kernels/cuda/emulator/*.h kernels/cuda/source/*.cuh kernels/cuda/source/*.h) kernels/cpu/program.h
-# GCC 12 compiles d[i][j] += a[i][k] * b[k][j] wrong with -O2 -mavx2: its loop vectorizer drops the sums.
-EMULATED_FLAGS += -fno-tree-loop-vectorize
 
 .DEFAULT_GOAL := help
 .PHONY: help build gpu gpu-bundle gpu-env emulator cuda-toolchain demo test test-race test-sanitize test-emulated check-cuda check-cuda-versions test-arm64 vet vet-darwin format lint fuzz bench bench-peers check clean
