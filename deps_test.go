@@ -25,7 +25,8 @@ var layers = [][]string{
 	// engine/op evaluates its nodes with kernels/ref, so that a graph also
 	// runs on gorgonia's own machine: one row above it.
 	2: {"engine/op", "kernels/kerneltest"},
-	3: {"engine/lower", "engine/plan", "engine/collective", "trainer/optim", "model/gpt2"},
+	// kernels/selftest runs the case table outside of tests, on devices that users have.
+	3: {"engine/lower", "engine/plan", "engine/collective", "trainer/optim", "model/gpt2", "kernels/selftest"},
 	4: {"engine"},
 	5: {"model/predict"},
 	// The trainer scores its validation documents and writes its samples with

@@ -20,9 +20,10 @@ import (
 // Options of Compile.
 type Options struct {
 	Precision kernels.DType // of activations and matrix operands; weights, statistics and sums are fp32
-	Update    *ir.Program   // appended to the graph's list: the optimizer; nil for none
-	State     *State        // caches shared with an earlier program; nil: as many as the graph wants are made
-	Share     *Program      // a program whose memory for activations this one uses too, if it is large enough; nil for none
+	Recompute lower.Recomputation
+	Update    *ir.Program // appended to the graph's list: the optimizer; nil for none
+	State     *State      // caches shared with an earlier program; nil: as many as the graph wants are made
+	Share     *Program    // a program whose memory for activations this one uses too, if it is large enough; nil for none
 }
 
 // Segments of a program's records.
@@ -48,11 +49,8 @@ type Program struct {
 	run      kernels.Program
 	ends     kernels.Buffer
 	arena    kernels.Buffer
-	borrowed bool   // the arena is another program's
-	mirror   []byte // of ends: its own memory where the host reaches it
+	borrowed bool // the arena is another program's
 	places   map[string]place
-	inputs   int64 // bytes of ends that the host writes
-	outputs  int64 // offset of the first output
 }
 
 // place is where an input or output lies in ends.
@@ -76,7 +74,7 @@ func Lower(g *op.Graph, o Options) (ir.Program, error) {
 	if err != nil {
 		return ir.Program{}, err
 	}
-	list = lower.Narrow(lower.Fuse(list), o.Precision)
+	list = lower.Recompute(lower.Narrow(lower.Fuse(list), o.Precision), o.Recompute)
 	if o.Update != nil {
 		list = ir.Append(list, *o.Update)
 	}
@@ -116,27 +114,13 @@ func CompileList(list ir.Program, store *Store, o Options) (*Program, error) {
 	return p, nil
 }
 
-// allocate makes the program's own memory: inputs before outputs in one buffer, so that each is one transfer.
+// allocate makes the program's own memory: inputs before outputs in one exchange, so that each is one transfer.
 func (p *Program) allocate() error {
-	for _, kind := range []ir.Kind{ir.Input, ir.Output} {
-		for _, v := range p.List.Values {
-			if v.Kind == kind && !isControl(v.Name) {
-				p.places[v.Name] = place{p.outputs, v}
-				p.outputs += plan.Align(v.Bytes())
-			}
-		}
-		if kind == ir.Input {
-			p.inputs = p.outputs
-		}
-	}
-	total := p.outputs
-	p.outputs = p.inputs
+	inputs := p.layEnds(ir.Input, 0)
+	total := p.layEnds(ir.Output, inputs)
 	var err error
-	if p.ends, err = newBuffer(p.store.device, total, "inputs and outputs"); err != nil {
+	if p.ends, err = newExchange(p.store.device, inputs, total-inputs, "inputs and outputs"); err != nil {
 		return err
-	}
-	if p.mirror = p.ends.Bytes(); p.mirror == nil {
-		p.mirror = make([]byte, p.ends.Size())
 	}
 	if p.arena == nil {
 		if p.arena, err = newBuffer(p.store.device, p.Layout.Bytes, "activations"); err != nil {
@@ -149,13 +133,34 @@ func (p *Program) allocate() error {
 	return err
 }
 
+// layEnds gives the values of a kind their places from offset on, and the offset behind them.
+func (p *Program) layEnds(kind ir.Kind, offset int64) int64 {
+	for _, v := range p.List.Values {
+		if v.Kind == kind && !isControl(v.Name) {
+			p.places[v.Name] = place{offset, v}
+			offset += plan.Align(v.Bytes())
+		}
+	}
+	return offset
+}
+
 // newBuffer asks for at least one aligned unit, since devices do not give empty buffers.
 func newBuffer(d kernels.Device, bytes int64, what string) (kernels.Buffer, error) {
 	b, err := d.NewBuffer(max(bytes, kernels.Alignment))
-	if err != nil {
-		return nil, fmt.Errorf("%d bytes for %s on %s: %w (a smaller batch or sequence needs less)", bytes, what, d.Name(), err)
+	return b, refused(err, d, bytes, what)
+}
+
+// newExchange is newBuffer for what host and device pass to each other.
+func newExchange(d kernels.Device, in, out int64, what string) (kernels.Buffer, error) {
+	b, err := d.NewExchange(max(in, kernels.Alignment), out)
+	return b, refused(err, d, in+out, what)
+}
+
+func refused(err error, d kernels.Device, bytes int64, what string) error {
+	if err == nil {
+		return nil
 	}
-	return b, nil
+	return fmt.Errorf("%d bytes for %s on %s: %w (a smaller batch or sequence needs less)", bytes, what, d.Name(), err)
 }
 
 // calls turns the list into the records that the device replays.
@@ -195,25 +200,16 @@ func (p *Program) locate(id ir.ID, first int64) (kernels.Ref, error) {
 	return p.store.locate(v, within)
 }
 
-// Run uploads the inputs, executes the list and downloads the outputs. It does not allocate.
-func (p *Program) Run() error {
-	if err := p.store.upload(); err != nil {
-		return err
+// Run copies the inputs to the device, executes the list and copies the outputs back. It does not allocate.
+func (p *Program) Run() error { return p.run.Run() }
+
+// RunTimed is Run, and sets took to the seconds of each instruction, where the device can tell them.
+func (p *Program) RunTimed(took []float64) error {
+	timed, ok := p.run.(kernels.TimedProgram)
+	if !ok {
+		return fmt.Errorf("%s does not tell the time of each kernel: profile on the CPU", p.store.device.Name())
 	}
-	if p.ends.Bytes() == nil && p.inputs > 0 {
-		if err := p.ends.Write(0, p.mirror[:p.inputs]); err != nil {
-			return err
-		}
-	}
-	if err := p.run.Run(); err != nil {
-		return err
-	}
-	if p.ends.Bytes() == nil && int64(len(p.mirror)) > p.outputs {
-		if err := p.ends.Read(p.mirror[p.outputs:], p.outputs); err != nil {
-			return err
-		}
-	}
-	return p.store.download()
+	return timed.RunTimed(took)
 }
 
 // Ints is the memory of an int32 input, to be filled before Run; nil where the program has none of that name.
@@ -241,7 +237,7 @@ func (p *Program) memory(name string) []byte {
 	if !ok {
 		return nil
 	}
-	return p.mirror[at.offset : at.offset+at.value.Bytes()]
+	return p.ends.Bytes()[at.offset:][:at.value.Bytes()]
 }
 
 // State is what the program keeps on the device between runs, to be shared with another program.

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"atoll/engine"
+	"atoll/engine/lower"
 	"atoll/engine/plan"
 	"atoll/kernels"
 	"atoll/model/gpt2"
@@ -26,6 +27,8 @@ var golden = []struct {
 	{"lm-bf16-dropout.txt", func() fixture { return oneLayer("lm", 0.1) }, engine.Options{Precision: kernels.BF16}},
 	{"classify.txt", func() fixture { return oneLayer("classify", 0) }, engine.Options{}},
 	{"classify-head.txt", headOnly, engine.Options{Precision: kernels.BF16}},
+	{"lm-recompute-gelu.txt", func() fixture { return oneLayer("lm", 0) }, engine.Options{Recompute: lower.RecomputeGELU}},
+	{"lm-recompute-block.txt", func() fixture { return oneLayer("lm", 0.1) }, engine.Options{Precision: kernels.BF16, Recompute: lower.RecomputeBlock}},
 }
 
 func oneLayer(kind string, dropout float32) fixture {

@@ -55,8 +55,8 @@ func TestSameBitsForAnyThreads(t *testing.T) {
 	for _, kind := range kinds {
 		for _, precision := range []kernels.DType{kernels.F32, kernels.BF16} {
 			f := newFixture(kind, 0.2)
-			wantLosses, want := trainedOn(t, newCPU(t, cpu.Options{Threads: 1}), f, precision)
-			losses, got := trainedOn(t, newCPU(t, cpu.Options{Threads: 2}), f, precision)
+			wantLosses, want := trainedOn(t, newCPU(t, cpu.Options{Threads: 1}), f, engine.Options{Precision: precision})
+			losses, got := trainedOn(t, newCPU(t, cpu.Options{Threads: 2}), f, engine.Options{Precision: precision})
 			if !slices.Equal(losses, wantLosses) || losses[4] == losses[0] {
 				t.Errorf("%s in %v: losses %v on two threads, %v on one", kind, precision, losses, wantLosses)
 			}
@@ -69,10 +69,10 @@ func TestSameBitsForAnyThreads(t *testing.T) {
 	}
 }
 
-func trainedOn(t *testing.T, d kernels.Device, f fixture, precision kernels.DType) ([]float32, map[string][]float32) {
+func trainedOn(t *testing.T, d kernels.Device, f fixture, o engine.Options) ([]float32, map[string][]float32) {
 	t.Helper()
 	s := newStore(t, d, f.config)
-	p := f.training(t, s, engine.Options{Precision: precision})
+	p := f.training(t, s, o)
 	var losses []float32
 	for step := range 5 {
 		f.feed(p, s)

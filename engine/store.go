@@ -13,7 +13,7 @@ import (
 // controlOffsets are the places of the values that pass between the host and every program of a store, in bytes.
 var controlOffsets = map[string]int64{ir.StepInput: 0, ir.SeedInput: 64, ir.Loss: 128, ir.GradNorm: 192}
 
-const controlBytes, controlInputs = 256, 128
+const controlBytes, controlInputs = 256, 128 // step and seed go in
 
 func isControl(name string) bool {
 	_, ok := controlOffsets[name]
@@ -32,21 +32,19 @@ type Slot struct {
 type Store struct {
 	Slots []Slot
 
-	device        kernels.Device
-	index         map[string]int
-	weights       kernels.Buffer
-	grads         kernels.Buffer
-	moments       [2]kernels.Buffer
-	control       kernels.Buffer
-	controlMirror []byte
-	elements      int64 // of the flat weights
-	gradElements  int64 // of the flat gradients
+	device       kernels.Device
+	index        map[string]int
+	weights      kernels.Buffer
+	grads        kernels.Buffer
+	moments      [2]kernels.Buffer
+	control      kernels.Buffer
+	elements     int64 // of the flat weights
+	gradElements int64 // of the flat gradients
 }
 
-// NewStore makes room for the parameters on the device, zeroed. trainable says which of them get gradients and moments;
-// nil means none, a store for scoring.
-func NewStore(d kernels.Device, params []model.Param, trainable func(name string) bool) (*Store, error) {
-	s := &Store{device: d, index: map[string]int{}}
+// Sketch lays out what NewStore makes, without memory: the store's slots and sizes are there, to plan with.
+func Sketch(params []model.Param, trainable func(name string) bool) *Store {
+	s := &Store{index: map[string]int{}}
 	for _, p := range params {
 		slot := Slot{Param: p, First: s.elements, Trainable: trainable != nil && trainable(p.Name)}
 		s.elements += room(p)
@@ -57,13 +55,21 @@ func NewStore(d kernels.Device, params []model.Param, trainable func(name string
 		s.index[p.Name] = len(s.Slots)
 		s.Slots = append(s.Slots, slot)
 	}
+	return s
+}
+
+// NewStore makes room for the parameters on the device, zeroed. trainable says which of them get gradients and moments;
+// nil means none, a store for scoring.
+func NewStore(d kernels.Device, params []model.Param, trainable func(name string) bool) (*Store, error) {
+	s := Sketch(params, trainable)
+	s.device = d
 	for _, b := range []struct {
 		to       *kernels.Buffer
 		elements int64
 		what     string
 	}{
 		{&s.weights, s.elements, "weights"}, {&s.grads, s.gradElements, "gradients"}, {&s.moments[0], s.gradElements, "optimizer moments"},
-		{&s.moments[1], s.gradElements, "optimizer moments"}, {&s.control, controlBytes / 4, "control values"},
+		{&s.moments[1], s.gradElements, "optimizer moments"},
 	} {
 		var err error
 		if *b.to, err = newBuffer(d, b.elements*4, b.what); err != nil {
@@ -71,8 +77,10 @@ func NewStore(d kernels.Device, params []model.Param, trainable func(name string
 			return nil, err
 		}
 	}
-	if s.controlMirror = s.control.Bytes(); s.controlMirror == nil {
-		s.controlMirror = make([]byte, controlBytes)
+	var err error
+	if s.control, err = newExchange(d, controlInputs, controlBytes-controlInputs, "control values"); err != nil {
+		s.Free()
+		return nil, err
 	}
 	return s, nil
 }
@@ -121,21 +129,7 @@ func (s *Store) Loss() float32 { return kernels.Float32s(s.controlAt(ir.Loss, 4)
 func (s *Store) GradNorm() float32 { return kernels.Float32s(s.controlAt(ir.GradNorm, 4))[0] }
 
 func (s *Store) controlAt(name string, bytes int64) []byte {
-	return s.controlMirror[controlOffsets[name]:][:bytes]
-}
-
-func (s *Store) upload() error {
-	if s.control.Bytes() != nil {
-		return nil
-	}
-	return s.control.Write(0, s.controlMirror[:controlInputs])
-}
-
-func (s *Store) download() error {
-	if s.control.Bytes() != nil {
-		return nil
-	}
-	return s.control.Read(s.controlMirror[controlInputs:], controlInputs)
+	return s.control.Bytes()[controlOffsets[name]:][:bytes]
 }
 
 // locate finds a parameter, a gradient, or a flat view.

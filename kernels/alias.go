@@ -16,6 +16,8 @@ func Aliases(k Kernel) []Alias {
 		return []Alias{{"y", "x"}, {"y", "res"}}
 	case GELUBackward:
 		return []Alias{{"dpre", "dy"}, {"dpre", "pre"}}
+	case GELU:
+		return []Alias{{"out", "pre"}}
 	}
 	return nil
 }

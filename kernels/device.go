@@ -10,10 +10,20 @@ type Device interface {
 	Describe() string
 	// NewBuffer gives zeroed memory of the device, aligned to Alignment.
 	NewBuffer(bytes int64) (Buffer, error)
+	// NewExchange gives zeroed memory of in+out bytes through which host and device pass what changes from run to run: its Bytes
+	// is the host's side and never nil. Where the device has a side of its own, a program that holds the memory copies the first
+	// in bytes to the device before its calls, and the last out bytes to the host after them, within Run.
+	NewExchange(in, out int64) (Buffer, error)
 	// NewProgram checks calls against the signature table and the buffers' sizes and prepares them for Run.
 	NewProgram(calls []Call, segments []Buffer) (Program, error)
 	// Close gives everything back. Programs and buffers of the device are dead after it.
 	Close() error
+}
+
+// MemoryMeter is a Device that can tell how many bytes of its memory are free, and how many it has. The error is
+// errors.ErrUnsupported where that cannot be known.
+type MemoryMeter interface {
+	Memory() (free, total int64, err error)
 }
 
 // Buffer is memory of a device.
@@ -32,6 +42,14 @@ type Program interface {
 	// Run executes the calls in order and returns when all is done. It does not allocate. A *Fault says which call failed.
 	Run() error
 	Free()
+}
+
+// TimedProgram is a Program that can tell where its time goes.
+type TimedProgram interface {
+	Program
+	// RunTimed is Run, and sets took[i] to the seconds between the end of call i-1, or the start, and the end of call i. took has
+	// one place for each call; behind a Fault its places are as they were.
+	RunTimed(took []float64) error
 }
 
 // Alignment of every buffer and of every offset the planner gives, in bytes: a cache line, and a vector of AVX-512.

@@ -33,6 +33,7 @@ const (
 	GradNorm                        // the Euclidean norm of all gradients
 	AdamW                           // one update with clipping and decoupled decay
 	GELUBackward                    // dpre = dy * gelu'(pre), where no product has it as its epilogue
+	GELU                            // out = gelu(pre): what linear stored, computed again in backward
 
 	Count // how many there are
 )
@@ -53,11 +54,12 @@ const (
 
 // Places in the step vector: the numbers that change from step to step while the program stays the same.
 const (
-	StepLossScale    = iota // a row's loss is multiplied by it: 1 / (targets of the whole step)
+	StepLossScale    = iota // a row's loss is multiplied by it: 1 / (targets of the whole step), times the scale of fp16 training
 	StepLearningRate        // of this update
 	StepCorrection1         // 1 - beta1^t
 	StepCorrection2         // 1 - beta2^t
 	StepAccumulate          // 0 for the first micro-batch of a step, 1 for the others
+	StepInverseScale        // 1 / that scale: adamw multiplies the gradients and their norm by it; 1 where there is no scale
 	StepSize         = 8
 )
 

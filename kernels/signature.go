@@ -70,7 +70,7 @@ var signatures = [Count]Signature{
 		optional(in("dres", Act, "N*C")), in("step", Float, "8")}, // dres: the gradient that passes by the norm, added to dx
 		[]string{"N", "C", "mode"}, nil},
 	Linear: {"linear", []Arg{out("y", Act, "N*O"), optional(out("pre", Act, "N*O")), in("x", Act, "N*I"), in("w", Float, "I*O"),
-		optional(in("b", Float, "O")), optional(in("res", Act, "N*O"))}, // y = gelu?(x·w + b) + res; pre: what went into the GELU
+		optional(in("b", Float, "O")), optional(in("res", Act, "N*O"))}, // y = gelu?(x·w + b) + res; pre: what goes into the GELU, rounded
 		[]string{"N", "I", "O", "transposed", "gelu"}, nil},
 	LinearDX: {"linear.dx", []Arg{out("dx", Act, "N*I"), in("dy", Act, "N*O"), in("w", Float, "I*O"),
 		optional(in("pre", Act, "N*I")), optional(in("dres", Act, "N*I"))}, // dx = dy·wᵀ * gelu'(pre) + dres
@@ -109,6 +109,7 @@ var signatures = [Count]Signature{
 		in("norm", Float, "1"), in("loss", Float, "1"), in("step", Float, "8")},
 		[]string{"N"}, []string{"beta1", "beta2", "epsilon", "decay", "clip"}},
 	GELUBackward: {"gelu.backward", []Arg{out("dpre", Act, "N"), in("dy", Act, "N"), in("pre", Act, "N")}, []string{"N"}, nil},
+	GELU:         {"gelu", []Arg{out("out", Act, "N"), in("pre", Act, "N")}, []string{"N"}, nil},
 }
 
 // Dim is the value of the named dim of c; a name the kernel lacks is a mistake in the caller and gives -1.

@@ -22,11 +22,12 @@ func (r *run) record() error {
 	elapsed := time.Since(r.began)
 	r.history.rate(r.state.Tokens, r.seconds())
 	rate := r.history.tokensPerSecond()
-	loss := float64(r.store.Loss())
+	loss := r.loss()
 	share := metric.PeakShare(rate, metric.TrainingFLOPs(r.config.Layers, r.config.Width, r.headVocabulary(), r.Sequence), r.env.Peak)
 	record := metric.Record{Step: int64(r.state.Step), Tokens: r.state.Tokens, Split: "train", Loss: metric.Number(loss),
-		LearningRate: metric.Number(r.lastRate), GradNorm: metric.Number(r.store.GradNorm()), TokensPerSecond: metric.Number(rate),
+		LearningRate: metric.Number(r.lastRate), GradNorm: metric.Number(r.gradNorm()), TokensPerSecond: metric.Number(rate),
 		Seconds: metric.Number(r.seconds())}
+	r.recordScale(&record)
 	if share > 0 {
 		peak := metric.Number(share)
 		record.PeakShare = &peak

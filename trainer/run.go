@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"atoll/engine"
+	"atoll/engine/lower"
 	"atoll/kernels"
 	"atoll/model"
 	"atoll/model/bpe"
@@ -45,6 +46,7 @@ type run struct {
 	firstStep int       // of this session
 	stopped   string    // why the run ends before its steps are done
 	lastRate  float64
+	lastScale float64 // what the last loss was multiplied by beside its weight; 1 but in fp16
 }
 
 // interrupted is the reason of a run whose context ended.
@@ -56,8 +58,8 @@ type task interface {
 	next(b *microBatch) error
 	// feed copies b into the inputs of p.
 	feed(p *engine.Program, b *microBatch)
-	// spec is the graph of one micro-batch of the given length.
-	spec(sequence int) gpt2.Spec
+	// spec is the graph of one micro-batch of the given rows and length.
+	spec(batch, sequence int) gpt2.Spec
 	// lossScale is what a row's loss is multiplied by in a step over the given weight.
 	lossScale(weight float64) float64
 	position() data.State
@@ -124,11 +126,14 @@ func (r *run) program(sequence int) (*engine.Program, error) {
 	if p := r.programs[sequence]; p != nil {
 		return p, nil
 	}
-	graph, err := gpt2.Build(r.config, r.task.spec(sequence))
+	graph, err := gpt2.Build(r.config, r.task.spec(r.Batch, sequence))
 	if err != nil {
 		return nil, err
 	}
 	o := engine.Options{Precision: r.env.Precision, Share: r.widest}
+	if o.Recompute, err = lower.ParseRecomputation(r.Recompute); err != nil {
+		return nil, err
+	}
 	if r.micro == 1 {
 		if o.Update, err = r.updateList(); err != nil {
 			return nil, err
@@ -191,10 +196,7 @@ func (r *run) step() error {
 		weight += r.batches[n].weight
 		read += r.batches[n].read
 	}
-	step := r.store.Step()
-	step[kernels.StepLossScale] = float32(r.task.lossScale(weight))
-	r.lastRate = r.rate()
-	r.adamW().Fill(step, r.lastRate, r.state.Step)
+	step := r.fillStep(weight)
 	for n := range r.batches {
 		step[kernels.StepAccumulate] = 0
 		if n > 0 {
@@ -212,9 +214,22 @@ func (r *run) step() error {
 	if err := r.finite(); err != nil {
 		return err
 	}
+	if err := r.moveScale(); err != nil {
+		return err
+	}
 	r.state.Step++
 	r.state.Tokens += read
 	return nil
+}
+
+// fillStep sets the numbers of the next step, over micro-batches of the given weight, but for what differs between them.
+func (r *run) fillStep(weight float64) []float32 {
+	step := r.store.Step()
+	step[kernels.StepLossScale] = float32(r.task.lossScale(weight))
+	r.lastRate = r.rate()
+	r.adamW().Fill(step, r.lastRate, r.updates())
+	r.fillScale(step)
+	return step
 }
 
 // pass runs forward and backward over one micro-batch. Its dropout is drawn from the seed, the step and its number.
@@ -251,10 +266,11 @@ func (r *run) rate() float64 {
 	return s.Rate(r.state.Step)
 }
 
-// finite refuses a loss or a gradient that is no number. The optimizer's kernel has left the weights as they were.
+// finite refuses a loss or a gradient that is no number, but for gradients that overflowed in fp16. The optimizer's kernel has
+// left the weights as they were.
 func (r *run) finite() error {
-	loss, norm := float64(r.store.Loss()), float64(r.store.GradNorm())
-	if !math.IsNaN(loss+norm) && !math.IsInf(loss+norm, 0) {
+	loss, norm := r.loss(), r.gradNorm()
+	if isFinite(loss) && (isFinite(norm) || r.scaled()) {
 		return nil
 	}
 	var documents []string

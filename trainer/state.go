@@ -15,6 +15,7 @@ import (
 	"atoll/model/checkpoint"
 	"atoll/trainer/data"
 	"atoll/trainer/metric"
+	"atoll/trainer/optim"
 )
 
 // stateVersion is of state.json: see docs/formats.md.
@@ -34,6 +35,8 @@ type state struct {
 	Evaluated    int        `json:"evaluated"`  // step of the last evaluation
 	Seed         uint64     `json:"seed"`
 	MicroBatches int        `json:"micro_batches"` // a step
+
+	LossScale *optim.LossScale `json:"loss_scale,omitempty"` // of a run that trained in fp16
 }
 
 const checkpointsFolder = "checkpoints"
@@ -285,9 +288,9 @@ func (r *run) source(m engine.Memory, prefix string, p model.Param) checkpoint.S
 // trained are the names of the parameters that the run trains.
 func (r *run) trained() []string {
 	var names []string
-	for _, slot := range r.store.Slots {
-		if slot.Trainable {
-			names = append(names, slot.Name)
+	for _, p := range r.config.Params() {
+		if r.trainable(p.Name) {
+			names = append(names, p.Name)
 		}
 	}
 	return names

@@ -7,7 +7,7 @@
 //
 // Errors appear before anything is written where the settings, the data and the model do not fit together; later when the
 // loss stops being a number (before the update, with the documents named), when a checkpoint cannot be written, and when
-// the device fails. The checkpoints written before an error stay usable. An ended ctx is no error: the run saves and
+// the device fails. In fp16 a gradient that overflows is no error: the step's update is left out and the loss is scaled down. The checkpoints written before an error stay usable. An ended ctx is no error: the run saves and
 // Result.Interrupted is set.
 package trainer
 
@@ -18,6 +18,7 @@ import (
 
 	"atoll/kernels"
 	"atoll/trainer/metric"
+	"atoll/trainer/optim"
 )
 
 // Env is what a run is given beside its settings.
@@ -26,6 +27,8 @@ type Env struct {
 	Precision kernels.DType
 	Peak      float64 // operations a second that the device can do in this precision; 0 where it was not measured
 	Progress  *metric.ProgressLine
+
+	scaling optim.Scaling // of the loss in fp16; zero: optim.DefaultScaling
 }
 
 // Result is how a run ended.

@@ -3,6 +3,7 @@ package trainer
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -252,6 +253,25 @@ func TestResumeRefusesOtherSettings(t *testing.T) {
 	}
 }
 
+// TestRecomputingTrainsTheSame: whatever backward computes again, the weights are the same bits, and a run may go on with another
+// choice.
+func TestRecomputingTrainsTheSame(t *testing.T) {
+	l := newLab(t)
+	s := l.pretraining(l.prepare(data.LanguageModel), "none")
+	s.Dropout, s.TokensPerStep = 0.1, 256
+	l.result(Pretrain(t.Context(), s, l.env))
+	want := l.weights(s.Out)
+	for _, how := range []string{"gelu", "block"} {
+		s.Out, s.Recompute, s.Resume = l.path(how), how, false
+		l.result(Pretrain(untilLogged{t.Context(), filepath.Join(s.Out, "metrics.jsonl"), "3"}, s, l.env))
+		s.Recompute, s.Resume = "none", true
+		l.result(Pretrain(t.Context(), s, l.env))
+		if !maps.Equal(l.weights(s.Out), want) {
+			t.Errorf("%s: other weights than without recomputation", how)
+		}
+	}
+}
+
 // TestSettingsAreChecked one by one, from defaults that pass.
 func TestSettingsAreChecked(t *testing.T) {
 	good := PretrainDefaults()
@@ -267,6 +287,7 @@ func TestSettingsAreChecked(t *testing.T) {
 		"0 of --steps":       func(s *Settings) { s.Steps = 0 },
 		"2 of --steps":       func(s *Settings) { s.Epochs = 1 },
 		"steps -1":           func(s *Settings) { s.Steps, s.Epochs = -1, 1 },
+		"--recompute":        func(s *Settings) { s.Recompute = "all" },
 		"--tokens-per-step":  func(s *Settings) { s.TokensPerStep = -1 },
 		"--dropout":          func(s *Settings) { s.Dropout = 1 },
 		"dropout is NaN":     func(s *Settings) { s.Dropout = math.NaN() },

@@ -44,7 +44,7 @@ class GPT2(nn.Module):
                 nn.init.zeros_(parameter)
 
     def forward(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        x = self.token(inputs) + self.position(torch.arange(inputs.shape[1]))
+        x = self.token(inputs) + self.position(torch.arange(inputs.shape[1], device=inputs.device))
         for block in self.blocks:
             x = block(x)
         logits = F.linear(self.norm(x), self.token.weight)

@@ -18,10 +18,13 @@ import (
 // benchFlags are the settings that all measurements share.
 type benchFlags struct {
 	shapeFlags
-	device deviceFlags
-	steps  int
-	asJSON bool
-	notes  io.Writer
+	device    deviceFlags
+	recompute string // of bench train
+	profile   bool   // of bench train
+	report    string // of bench kernels
+	steps     int
+	asJSON    bool
+	notes     io.Writer
 }
 
 func newBench(s streams) *cobra.Command {

@@ -27,7 +27,8 @@ type deviceFlags struct {
 }
 
 func (f *deviceFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(&f.precision, "precision", "auto", "auto, fp32, bf16 or fp16 (auto: bf16 where the device computes in it natively, else fp32)")
+	flags.StringVar(&f.precision, "precision", "auto", "auto, fp32, tf32, bf16 or fp16 (auto: bf16 where the device computes in it "+
+		"natively, else fp32; tf32: fp32 whose products round to 10 bits of fraction, for tensor cores of a GPU; fp16 trains with a scaled loss)")
 	flags.StringVar(&f.device, "device", "auto", "auto, cpu, cuda or cuda:N")
 	flags.IntVar(&f.threads, "threads", 0, "CPU threads; 0: one for each processor. Results do not depend on it")
 	flags.StringVar(&f.variant, "cpu-variant", "", "force an instruction set (see atoll inspect devices); default: the fastest")
@@ -37,8 +38,8 @@ func (f *deviceFlags) add(flags *pflag.FlagSet) {
 type processor interface {
 	kernels.Device
 	Threads() int                         // of the CPU
-	Peak(precision kernels.DType) float64 // operations a second, measured; 0 where that is not known
-	Bandwidth() float64                   // of its memory in bytes a second, measured; 0 where that is not known
+	Peak(precision kernels.DType) float64 // operations a second, measured or, of a GPU, as rated; 0 where that is not known
+	Bandwidth() float64                   // of its memory in bytes a second, likewise
 	Native(precision kernels.DType) bool  // whether it computes in the precision without converting
 }
 
@@ -50,10 +51,24 @@ func (f *deviceFlags) open(notes io.Writer) (processor, kernels.DType, error) {
 		return nil, 0, err
 	}
 	precision, err := f.dtype(d)
+	if gpu, ok := d.(onGPU); ok && err == nil && gpu.tf32 {
+		err = gpu.SetTF32(true)
+	}
 	if err != nil {
 		return nil, 0, errors.Join(err, d.Close())
 	}
 	return d, precision, nil
+}
+
+// tf32 is a precision of products alone: everything is stored in fp32.
+const tf32 = "tf32"
+
+// nameOf is the precision that d computes in, as the user writes it.
+func nameOf(precision kernels.DType, d processor) string {
+	if gpu, ok := d.(onGPU); ok && gpu.tf32 && precision == kernels.F32 {
+		return tf32
+	}
+	return precision.String()
 }
 
 func (f *deviceFlags) processor(notes io.Writer) (processor, error) {
@@ -65,13 +80,13 @@ func (f *deviceFlags) processor(notes io.Writer) (processor, error) {
 	case err != nil:
 		return nil, err
 	case isGPU:
-		d, err := cuda.Open(index)
+		d, _, err := openGPU(index, notes)
 		if err != nil {
 			return nil, fmt.Errorf("--device %s: %w", f.device, err)
 		}
 		return f.onGPU(d), nil
 	case f.device == "auto" && f.variant == "" && cuda.Built:
-		d, err := wholeGPU()
+		d, err := wholeGPU(notes)
 		if err == nil {
 			return f.onGPU(d), nil
 		}
@@ -104,56 +119,47 @@ func (f *deviceFlags) gpuIndex() (index int, isGPU bool, err error) {
 	return index, true, nil
 }
 
-// wholeGPU opens the first GPU, if it has every kernel.
-func wholeGPU() (*cuda.Device, error) {
-	d, err := cuda.Open(0)
-	if err != nil {
-		return nil, err
-	}
-	if lacks := lacking(d); lacks != "" {
-		return nil, errors.Join(fmt.Errorf("%s lacks %s", d.Name(), lacks), d.Close())
-	}
-	return d, nil
-}
-
-// lacking names the kernels that a GPU does not have.
-func lacking(d *cuda.Device) string {
-	var names []string
-	for k := range kernels.Count {
-		if !d.Has(k) {
-			names = append(names, k.String())
-		}
-	}
-	return strings.Join(names, ", ")
-}
-
 type onCPU struct{ *cpu.Device }
 
 func (d onCPU) Native(precision kernels.DType) bool {
 	return precision == kernels.F32 || precision == kernels.BF16 && strings.HasSuffix(d.Variant(), "bf16")
 }
 
-// onGPU's peaks are not measured yet.
+// onGPU has the peaks that its maker rates it at.
 type onGPU struct {
 	*cuda.Device
 	threads int
+	rates   ratedGPU
+	tf32    bool // products of fp32 are on tensor cores
 }
 
 func (f *deviceFlags) onGPU(d *cuda.Device) onGPU {
-	if f.threads == 0 {
-		return onGPU{d, runtime.GOMAXPROCS(0)}
+	g := onGPU{d, f.threads, ratedAs(d.Info().Name), f.precision == tf32}
+	if g.threads == 0 {
+		g.threads = runtime.GOMAXPROCS(0)
 	}
-	return onGPU{d, f.threads}
+	return g
 }
 
-func (d onGPU) Threads() int             { return d.threads }
-func (onGPU) Peak(kernels.DType) float64 { return 0 }
-func (onGPU) Bandwidth() float64         { return 0 }
-func (onGPU) Native(kernels.DType) bool  { return true }
+func (d onGPU) Threads() int            { return d.threads }
+func (d onGPU) Bandwidth() float64      { return d.rates.bytes }
+func (onGPU) Native(kernels.DType) bool { return true }
+
+func (d onGPU) Peak(precision kernels.DType) float64 {
+	if d.tf32 && precision == kernels.F32 {
+		return d.rates.tf32
+	}
+	return d.rates.peak(precision)
+}
 
 func (f *deviceFlags) dtype(d processor) (kernels.DType, error) {
 	switch f.precision {
 	case "fp32":
+		return kernels.F32, nil
+	case tf32:
+		if _, isCPU := d.(onCPU); isCPU {
+			return 0, usage("--precision tf32 is for the tensor cores of a GPU, and the device is the CPU: want fp32, bf16 or fp16 here")
+		}
 		return kernels.F32, nil
 	case "bf16":
 		return kernels.BF16, nil
@@ -165,7 +171,7 @@ func (f *deviceFlags) dtype(d processor) (kernels.DType, error) {
 		}
 		return kernels.F32, nil
 	}
-	return 0, usage("--precision %s: want auto, fp32, bf16 or fp16", f.precision)
+	return 0, usage("--precision %s: want auto, fp32, tf32, bf16 or fp16", f.precision)
 }
 
 // progressLine shows progress on w: redrawn where it is a terminal, a line now and then elsewhere.

@@ -1,13 +1,16 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
 	"atoll/kernels"
 	"atoll/kernels/cpu"
 	"atoll/kernels/cuda"
+	"atoll/kernels/selftest"
 )
 
 // deviceInfo is one row of atoll inspect devices.
@@ -18,6 +21,8 @@ type deviceInfo struct {
 	Description string             `json:"description,omitempty"`
 	Peaks       map[string]float64 `json:"peak_flops,omitempty"`     // by precision, operations a second
 	Bandwidth   float64            `json:"peak_bandwidth,omitempty"` // bytes a second
+	SelfTest    string             `json:"self_test,omitempty"`      // what a GPU's kernels were found to be
+	Products    string             `json:"products,omitempty"`       // what makes a GPU's matrix products
 	Unavailable string             `json:"unavailable,omitempty"`    // why it is not used, and what to do
 }
 
@@ -31,7 +36,7 @@ func newInspectDevices(s streams) *cobra.Command {
 		Example: "  atoll inspect devices --threads 1",
 		Args:    exactly(0, "flags only"),
 		RunE: func(*cobra.Command, []string) error {
-			found, err := findDevices(device.threads)
+			found, err := findDevices(device.threads, s.err)
 			if err != nil {
 				return err
 			}
@@ -48,7 +53,7 @@ func newInspectDevices(s streams) *cobra.Command {
 }
 
 // findDevices are the GPUs, or why there are none, after the CPU's instruction sets.
-func findDevices(threads int) ([]deviceInfo, error) {
+func findDevices(threads int, notes io.Writer) ([]deviceInfo, error) {
 	if threads < 0 {
 		return nil, usage("--threads %d: want at least 1, or 0 for one for each processor", threads)
 	}
@@ -60,7 +65,7 @@ func findDevices(threads int) ([]deviceInfo, error) {
 		}
 		found = append(found, info)
 	}
-	gpus := findGPUs()
+	gpus := findGPUs(notes)
 	if gpus[0].Unavailable == "" {
 		gpus[0].Default = true
 	} else {
@@ -83,7 +88,7 @@ func inspectCPU(threads int, variant string) (deviceInfo, error) {
 }
 
 // findGPUs opens each GPU, to see that it works; without one it says why.
-func findGPUs() []deviceInfo {
+func findGPUs(notes io.Writer) []deviceInfo {
 	gpus, err := cuda.Found()
 	if err != nil {
 		return []deviceInfo{{Device: "cuda", Unavailable: err.Error()}}
@@ -91,12 +96,14 @@ func findGPUs() []deviceInfo {
 	var found []deviceInfo
 	for _, gpu := range gpus {
 		info := deviceInfo{Device: fmt.Sprintf("cuda:%d", gpu.Index), Description: gpu.String()}
-		d, err := cuda.Open(gpu.Index)
+		d, verdict, err := openGPU(gpu.Index, notes)
 		if err == nil {
+			info.SelfTest = describeVerdict(verdict)
 			if lacks := lacking(d); lacks != "" {
 				info.Unavailable = "it lacks " + lacks + ", which --device auto wants all of"
 			}
-			err = d.Close()
+			info.Products, err = d.Products()
+			err = errors.Join(err, d.Close())
 		}
 		if err != nil {
 			info.Unavailable = err.Error()
@@ -104,6 +111,22 @@ func findGPUs() []deviceInfo {
 		found = append(found, info)
 	}
 	return found
+}
+
+// describeVerdict is a line on a self-test: which kernels are right, which are not, and when that was found.
+func describeVerdict(v selftest.Verdict) string {
+	right, wrong := 0, ""
+	for k := range kernels.Count {
+		problem, tested := v.Kernels[k.String()]
+		switch {
+		case tested && problem == "":
+			right++
+		case tested:
+			wrong += fmt.Sprintf(", %v is wrong (%s)", k, problem)
+		}
+	}
+	return fmt.Sprintf("%d kernels agree with the plainest ones%s; last tested %s with %s, %d cases in %.2f s", right, wrong,
+		v.Time.Local().Format("2006-01-02 15:04:05"), v.Driver, v.Cases, v.Seconds)
 }
 
 func printDevices(s streams, found []deviceInfo) {
@@ -120,10 +143,14 @@ func printDevices(s streams, found []deviceInfo) {
 			}
 		case d.Peaks == nil:
 			fmt.Fprintf(s.out, "%-6s %s%s\n", d.Device, d.Description, note)
+			fmt.Fprintf(s.out, "       products by %s\n", d.Products)
 		default:
 			fmt.Fprintf(s.out, "%-6s %s%s\n", d.Device, d.Description, note)
 			fmt.Fprintf(s.out, "       fp32 %.1f, bf16 %.1f, fp16 %.1f GFLOP/s; memory %.1f GB/s\n", d.Peaks["fp32"]/1e9, d.Peaks["bf16"]/1e9,
 				d.Peaks["fp16"]/1e9, d.Bandwidth/1e9)
+		}
+		if d.SelfTest != "" {
+			fmt.Fprintf(s.out, "       self-test: %s\n", d.SelfTest)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"atoll/engine"
 	"atoll/engine/ir"
+	"atoll/engine/lower"
 	"atoll/engine/op"
 	"atoll/engine/plan"
 	"atoll/kernels"
@@ -20,8 +21,10 @@ import (
 type programFlags struct {
 	shapeFlags
 	device              deviceFlags
+	recompute           string
 	train, loss, decode bool
 	plan, asJSON        bool
+	floor               string
 }
 
 // programInfo is what atoll inspect program prints.
@@ -34,6 +37,9 @@ type programInfo struct {
 	Instructions []string      `json:"instructions"`
 	Memory       memoryInfo    `json:"memory"`
 	Values       []plannedInfo `json:"values,omitempty"` // with --plan: the temporaries
+	Floor        *floorInfo    `json:"floor,omitempty"`  // with --floor
+
+	precision kernels.DType
 }
 
 // memoryInfo is in bytes.
@@ -64,9 +70,11 @@ func newInspectProgram(s streams) *cobra.Command {
 		Use:   "program",
 		Short: "The compiled program of a model as text, with its memory plan",
 		Long: "Compiles the graph for a batch shape as training and scoring do and prints the instructions that the device replays: what is\n" +
-			"written, the kernel, what is read, the dims. Weights are neither needed nor allocated.",
+			"written, the kernel, what is read, the dims. Weights are neither needed nor allocated. With --floor: the bytes and operations of\n" +
+			"each kernel, and the least time that they take on a GPU by its maker's figures; the GPU need not be here.",
 		Example: "  atoll inspect program --model gpt2 --batch 4 --seq 64 --train --precision bf16\n" +
-			"  atoll inspect program --model gpt2-xl --train --batch 1 --seq 1024 --plan --json",
+			"  atoll inspect program --model gpt2-xl --train --batch 1 --seq 1024 --plan --json\n" +
+			"  atoll inspect program --model gpt2 --batch 32 --seq 1024 --train --precision bf16 --floor a100,h100,h200",
 		Args: exactly(0, "flags only"),
 		RunE: func(*cobra.Command, []string) error {
 			info, err := describeProgram(f, s.err)
@@ -75,6 +83,10 @@ func newInspectProgram(s streams) *cobra.Command {
 			}
 			if f.asJSON {
 				return writeJSON(s.out, info)
+			}
+			if info.Floor != nil {
+				fmt.Fprintln(s.out, info.title())
+				return info.Floor.print(s.out)
 			}
 			info.print(s.out)
 			return nil
@@ -87,6 +99,8 @@ func newInspectProgram(s streams) *cobra.Command {
 	flags.BoolVar(&f.loss, "loss", false, "forward and loss")
 	flags.BoolVar(&f.decode, "decode", false, "--seq new tokens against caches of keys and values")
 	flags.BoolVar(&f.plan, "plan", false, "list the place of every temporary")
+	recomputeFlag(flags, &f.recompute)
+	flags.StringVar(&f.floor, "floor", "", "the least time of each kernel on these GPUs in place of the instructions: a100, h100, h200 or several")
 	f.device.add(flags)
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
 	withConfig(c)
@@ -124,45 +138,51 @@ func describeProgram(f *programFlags, notes io.Writer) (programInfo, error) {
 	if info.Mode, err = f.mode(c); err != nil {
 		return info, err
 	}
+	o, err := compileOptions(f.recompute)
+	if err != nil {
+		return info, err
+	}
 	device, precision, err := f.device.open(notes)
 	if err != nil {
 		return info, err
 	}
 	defer device.Close()
-	info.Precision = precision.String()
-	list, store, err := compileList(c, info.Mode, f.batch, f.sequence, precision)
+	info.Precision, info.precision, o.Precision = nameOf(precision, device), precision, precision
+	list, store, err := compileList(c, info.Mode, f.batch, f.sequence, o)
 	if err != nil {
 		return info, err
 	}
-	layout := plan.Temporaries(list)
-	info.Memory = memoryInfo{Arena: layout.Bytes, Floor: layout.Floor}
-	weights, grads := store.Elements()
-	info.Memory.Weights, info.Memory.Gradients, info.Memory.Moments = 4*weights, 4*grads, 8*grads
-	for _, v := range list.Values {
-		switch {
-		case v.Kind == ir.State && v.Name != ir.FlatMoment1 && v.Name != ir.FlatMoment2:
-			info.Memory.State += plan.Align(v.Bytes())
-		case v.Kind == ir.Input || v.Kind == ir.Output:
-			info.Memory.Ends += plan.Align(v.Bytes())
-		}
-	}
+	need := store.Need(list)
+	info.Memory = memoryInfo{need.Weights, need.Gradients, need.Moments, need.Caches, need.Ends, need.Activations, need.Floor}
 	for n := range list.Instrs {
 		info.Instructions = append(info.Instructions, list.Line(n))
 	}
 	if f.plan {
-		info.Values = planned(list, layout)
+		info.Values = planned(list, plan.Temporaries(list))
+	}
+	if f.floor != "" {
+		gpus, err := ratedAll(f.floor)
+		if err != nil {
+			return info, err
+		}
+		info.Floor = floors(list, info, gpus)
 	}
 	return info, nil
 }
 
-// compileList lowers a model's graph over a store that takes no memory.
-func compileList(c model.Config, mode string, batch, sequence int, precision kernels.DType) (ir.Program, *engine.Store, error) {
-	store, err := engine.NewStore(paperDevice{}, c.Params(), func(string) bool { return mode == "train" })
+// compileOptions are those of a program that recomputes as the flag says.
+func compileOptions(recompute string) (engine.Options, error) {
+	how, err := lower.ParseRecomputation(recompute)
 	if err != nil {
-		return ir.Program{}, nil, err
+		return engine.Options{}, usage("--recompute: %w", err)
 	}
+	return engine.Options{Recompute: how}, nil
+}
+
+// compileList lowers a model's graph over a store that takes no memory.
+func compileList(c model.Config, mode string, batch, sequence int, o engine.Options) (ir.Program, *engine.Store, error) {
+	store := engine.Sketch(c.Params(), func(string) bool { return mode == "train" })
 	spec := gpt2.Spec{Batch: batch, Sequence: sequence, Loss: mode != "score"}
-	o := engine.Options{Precision: precision}
 	if mode == "train" {
 		for _, p := range c.Params() {
 			spec.Train = append(spec.Train, p.Name)
@@ -175,6 +195,7 @@ func compileList(c model.Config, mode string, batch, sequence int, precision ker
 		o.Update = &update
 	}
 	var graph *op.Graph
+	var err error
 	if mode == "decode" {
 		graph, err = gpt2.BuildDecoder(c, batch, sequence)
 	} else {
@@ -211,9 +232,13 @@ func planned(list ir.Program, layout plan.Layout) []plannedInfo {
 	return values
 }
 
-func (info programInfo) print(w io.Writer) {
-	fmt.Fprintf(w, "%s, %s, batch %d, sequence %d, %s: %d instructions\n", info.Model, info.Mode, info.Batch, info.Sequence, info.Precision,
+func (info programInfo) title() string {
+	return fmt.Sprintf("%s, %s, batch %d, sequence %d, %s: %d instructions", info.Model, info.Mode, info.Batch, info.Sequence, info.Precision,
 		len(info.Instructions))
+}
+
+func (info programInfo) print(w io.Writer) {
+	fmt.Fprintln(w, info.title())
 	for n, line := range info.Instructions {
 		fmt.Fprintf(w, "%4d  %s\n", n, line)
 	}
@@ -230,23 +255,6 @@ func (info programInfo) print(w io.Writer) {
 func (m memoryInfo) total() int64 {
 	return m.Weights + m.Gradients + m.Moments + m.State + m.Ends + m.Arena
 }
-
-// paperDevice has buffers without memory: a store on it knows where everything would lie.
-type paperDevice struct{ kernels.Device }
-
-// NewBuffer gives a buffer that only has a size.
-func (paperDevice) NewBuffer(bytes int64) (kernels.Buffer, error) {
-	return paperBuffer{size: bytes}, nil
-}
-
-type paperBuffer struct {
-	kernels.Buffer
-	size int64
-}
-
-func (b paperBuffer) Size() int64 { return b.size }
-func (paperBuffer) Bytes() []byte { return nil }
-func (paperBuffer) Free()         {}
 
 // benchAdamW is the optimizer of programs that are looked at or measured, with the defaults of pretraining.
 var benchAdamW = optim.AdamW{Beta1: 0.9, Beta2: 0.95, Epsilon: 1e-8, Decay: 0.1, Clip: 1}

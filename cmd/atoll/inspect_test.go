@@ -75,11 +75,28 @@ func TestInspectProgramModes(t *testing.T) {
 		{"--model mini --labels 3 --loss", "class.loss", "adamw"},
 		{"--seq 8 --model " + dir, "pool", "class.loss"},
 		{"--seq 8 --train --precision bf16 --model " + dir, "bf16", "head.loss"},
+		{"--seq 8 --train --recompute gelu --model " + dir, "= gelu.fp32(", "= gelu.bf16("},
 	} {
 		text := mustRun(t, "", append([]string{"inspect", "program"}, strings.Fields(c.args)...)...)
 		if !strings.Contains(text, c.has) || strings.Contains(text, c.lacks) {
 			t.Errorf("%s: want %s and no %s in\n%s", c.args, c.has, c.lacks, text)
 		}
+	}
+}
+
+// What is computed again takes no memory, and the more is computed, the less is taken.
+func TestInspectProgramRecomputes(t *testing.T) {
+	var before memoryInfo
+	for _, how := range []string{"none", "gelu", "block"} {
+		var info programInfo
+		parseJSON(t, mustRun(t, "", "inspect", "program", "--model", "mini", "--batch", "2", "--seq", "64", "--train", "--recompute", how, "--json"), &info)
+		if before.Arena > 0 && info.Memory.Arena >= before.Arena {
+			t.Errorf("%s: %d bytes, want fewer than %d", how, info.Memory.Arena, before.Arena)
+		}
+		before = info.Memory
+	}
+	if code, _, errs := command(t, "", "inspect", "program", "--train", "--recompute", "all"); code != exitUsage || !strings.Contains(errs, "want none, gelu, block") {
+		t.Errorf("exit %d, %q; want 2 and the choices", code, errs)
 	}
 }
 

@@ -13,12 +13,17 @@ type machineInfo struct {
 	Threads   int     `json:"threads"`
 	Peak      float64 `json:"peak_flops"`     // operations a second in the precision
 	Bandwidth float64 `json:"peak_bandwidth"` // bytes a second
+	Rated     bool    `json:"rated"`          // the two are its maker's figures, not measured
 }
 
 // measureMachine measures a few times and takes the best, since another process can only make the figures smaller. It
 // takes about half a second and, while it runs, 192 MB.
 func measureMachine(d processor, precision kernels.DType) machineInfo {
-	m := machineInfo{Device: d.Describe(), Precision: precision.String(), Threads: d.Threads()}
+	m := machineInfo{Device: d.Describe(), Precision: nameOf(precision, d), Threads: d.Threads()}
+	if _, m.Rated = d.(onGPU); m.Rated {
+		m.Peak, m.Bandwidth = d.Peak(precision), d.Bandwidth()
+		return m
+	}
 	for range 3 {
 		m.Peak = max(m.Peak, d.Peak(precision))
 		m.Bandwidth = max(m.Bandwidth, d.Bandwidth())
@@ -27,8 +32,11 @@ func measureMachine(d processor, precision kernels.DType) machineInfo {
 }
 
 func (m machineInfo) String() string {
-	if m.Peak == 0 {
-		return fmt.Sprintf("%s, %s: its peaks are not measured", m.Device, m.Precision)
+	switch {
+	case m.Peak == 0:
+		return fmt.Sprintf("%s, %s: its peaks are not known", m.Device, m.Precision)
+	case m.Rated:
+		return fmt.Sprintf("%s, %s: rated at %.1f TFLOP/s, memory %.0f GB/s", m.Device, m.Precision, m.Peak/1e12, m.Bandwidth/1e9)
 	}
 	return fmt.Sprintf("%s, %s: peak %.1f GFLOP/s, memory %.1f GB/s", m.Device, m.Precision, m.Peak/1e9, m.Bandwidth/1e9)
 }

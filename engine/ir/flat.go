@@ -17,6 +17,10 @@ const (
 	GradNorm  = "grad_norm" // the Euclidean norm of all gradients, before clipping
 )
 
+// BlockPrefix begins the name of a temporary that goes into a transformer block, or comes out of the last one; its number
+// follows.
+const BlockPrefix = "block."
+
 // Range is a run of parameters that are updated alike: Length elements of the flat weights from First on, whose gradients
 // and moments start at FirstGrad.
 type Range struct {

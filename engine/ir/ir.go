@@ -8,7 +8,6 @@ package ir
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"atoll/kernels"
 )
@@ -142,25 +141,19 @@ func (i *Instr) Reads(at int) bool {
 	return false
 }
 
-// modeName is the dim that holds the mode of a Sum argument. A kernel has one mode for each argument ("wteMode" for dwte,
-// "lossMode" for loss) or one for all ("mode"); empty where the argument has none.
-func (i *Instr) modeName(arg string) string {
-	for _, name := range []string{arg + "Mode", strings.TrimPrefix(arg, "d") + "Mode", "mode"} {
-		if slices.Contains(kernels.SignatureOf(i.Kernel).Dims, name) {
-			return name
-		}
-	}
-	return ""
-}
-
 // modeOf is the mode of a Sum argument.
-func (i *Instr) modeOf(arg string) int64 { return i.Dim(i.modeName(arg)) }
+func (i *Instr) modeOf(arg string) int64 { return i.Dim(kernels.SignatureOf(i.Kernel).ModeName(arg)) }
 
 // SetMode sets the mode of the named Sum argument.
-func (i *Instr) SetMode(arg string, mode int64) error { return i.SetDim(i.modeName(arg), mode) }
+func (i *Instr) SetMode(arg string, mode int64) error {
+	return i.SetDim(kernels.SignatureOf(i.Kernel).ModeName(arg), mode)
+}
 
 // SharesMode says that two Sum arguments of i are stored by the same mode.
-func (i *Instr) SharesMode(a, b string) bool { return i.modeName(a) == i.modeName(b) }
+func (i *Instr) SharesMode(a, b string) bool {
+	s := kernels.SignatureOf(i.Kernel)
+	return s.ModeName(a) == s.ModeName(b)
+}
 
 // Append gives the instructions of p followed by those of q. Named values of one name are one value in the result.
 func Append(p, q Program) Program {

@@ -95,7 +95,7 @@ var violations = []struct {
 	want  []string
 }{
 	{"a kernel that does not exist", func(s sample, p *ir.Program) { p.Instrs[0].Kernel = kernels.Count },
-		[]string{"instruction 0", "kernel(20)", "not in the table"}},
+		[]string{"instruction 0", kernels.Count.String(), "not in the table"}},
 	{"a missing argument", func(s sample, p *ir.Program) { p.Instrs[0].Bind("w", ir.None) },
 		[]string{"instruction 0", "w is absent", "not optional"}},
 	{"an argument beyond the values", func(s sample, p *ir.Program) { p.Instrs[0].Bind("w", 99) },

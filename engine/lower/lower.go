@@ -1,7 +1,7 @@
 // Package lower compiles a gorgonia graph to the flat list of package ir, and holds the passes over that list.
 //
 // Graph walks what the graph's outputs, loss and gradients need, in the order in which the nodes were made, and lets each
-// op add its instructions. Passes are pure functions from list to list: Fuse, DropDead, Narrow. An op that cannot be
+// op add its instructions. Passes are pure functions from list to list: Fuse, DropDead, Narrow, Recompute. An op that cannot be
 // lowered is an error that names it. No device is known here.
 package lower
 
@@ -145,6 +145,9 @@ func (l *lowering) bind(p *ir.Program, g *op.Graph) error {
 		loss := l.values[g.Loss.ID()]
 		name(p, loss, ir.Output, ir.Loss)
 		name(p, l.b.Recall(loss, op.RowsOutput), ir.Output, Rows)
+		for n, block := range g.Blocks {
+			name(p, l.values[block.ID()], ir.Temp, fmt.Sprint(ir.BlockPrefix, n))
+		}
 		if err := byStep(p, loss); err != nil {
 			return err
 		}

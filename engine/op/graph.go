@@ -19,6 +19,7 @@ type Graph struct {
 	Outputs map[string]*gorgonia.Node // read by the host after a run
 	Loss    *gorgonia.Node            // nil for a graph without one; it is an output called "loss", its rows one called "rows"
 	Grads   map[string]*gorgonia.Node // by parameter; filled by Differentiate
+	Blocks  []*gorgonia.Node          // what goes into each transformer block, and what comes out of the last
 }
 
 // NewGraph gives an empty graph.

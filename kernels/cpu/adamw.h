@@ -54,16 +54,16 @@ typedef struct {
 	float *w, *m, *v;
 	const float *g;
 	int64_t n;
-	float clip, keep, rate, beta1, beta2, rest1, rest2, root, epsilon;
+	float scale, keep, rate, beta1, beta2, rest1, rest2, root, epsilon;
 } adamw_update;
 
 // adamw_settings gives w = keep*w - rate*m/(sqrt(v)*root + epsilon), where keep = 1 - lr*decay, rate = lr/correction1 and
-// root = 1/sqrt(correction2).
+// root = 1/sqrt(correction2). scale undoes that of the loss and clips.
 static adamw_update adamw_settings(const atoll_call *c, void *const *arg) {
 	const float *s = c->scalars, *step = arg[6];
-	double norm = *(const float *)arg[4], lr = step[STEP_LEARNING_RATE], clip = s[4];
-	adamw_update u = {.w = arg[0], .m = arg[1], .v = arg[2], .g = arg[3], .n = c->dims[0], .clip = 1};
-	if (clip > 0 && clip / (norm + 1e-6) < 1) u.clip = (float)(clip / (norm + 1e-6));
+	double inverse = step[STEP_INVERSE_SCALE], norm = *(const float *)arg[4] * inverse, lr = step[STEP_LEARNING_RATE], clip = s[4];
+	adamw_update u = {.w = arg[0], .m = arg[1], .v = arg[2], .g = arg[3], .n = c->dims[0], .scale = (float)inverse};
+	if (clip > 0 && clip / (norm + 1e-6) < 1) u.scale = (float)(clip / (norm + 1e-6) * inverse);
 	u.keep = (float)(1 - lr * (double)s[3]);
 	u.rate = (float)(lr / (double)step[STEP_CORRECTION1]);
 	u.beta1 = s[0];
@@ -78,11 +78,11 @@ static adamw_update adamw_settings(const atoll_call *c, void *const *arg) {
 static void adamw_piece(void *of, int64_t piece, int worker) {
 	(void)worker;
 	const adamw_update *u = of;
-	vf clip = vset(u->clip), keep = vset(u->keep), rate = vset(u->rate), root = vset(u->root), epsilon = vset(u->epsilon);
+	vf scale = vset(u->scale), keep = vset(u->keep), rate = vset(u->rate), root = vset(u->root), epsilon = vset(u->epsilon);
 	vf beta1 = vset(u->beta1), beta2 = vset(u->beta2), rest1 = vset(u->rest1), rest2 = vset(u->rest2);
 	int64_t end = smaller((piece + 1) * ELEMENTS, u->n);
 	for (int64_t i = piece * ELEMENTS; i < end; i += VL) {
-		vf g = vload_to(u->g, i, end) * clip;
+		vf g = vload_to(u->g, i, end) * scale;
 		vf m = vfma(beta1, vload_to(u->m, i, end), rest1 * g);
 		vf v = vfma(beta2, vload_to(u->v, i, end), rest2 * g * g);
 		vf w = vload_to(u->w, i, end) * keep - rate * m / vfma(vsqrt(v), root, epsilon);

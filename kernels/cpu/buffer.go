@@ -29,6 +29,9 @@ func (d *Device) NewBuffer(bytes int64) (kernels.Buffer, error) {
 	return &buffer{start, bytes}, nil
 }
 
+// NewExchange is NewBuffer: host and device are one.
+func (d *Device) NewExchange(in, out int64) (kernels.Buffer, error) { return d.NewBuffer(in + out) }
+
 func (b *buffer) Size() int64 { return b.size }
 
 func (b *buffer) Bytes() []byte {

@@ -25,6 +25,24 @@ inl vf gelu_derivative(vf x) {
 	return vfma(x * slope, d * r * r, vsel(x < vzero(), d, vset(1)) * r);
 }
 
+inl void gelu_forward_as(const bound_call *b, int64_t i, int64_t end, uint32_t dtype) {
+	for (; i < end; i += VL) vstore_act_to(b->arg[0], i, gelu(vload_act_to(b->arg[1], i, end, dtype)), end, dtype);
+}
+
+static void gelu_forward_body(void *arg, int64_t piece, int worker) {
+	const bound_call *b = arg;
+	(void)worker;
+	BY_DTYPE(b->c->precision, gelu_forward_as, b, piece * ELEMENTS, smaller((piece + 1) * ELEMENTS, b->c->dims[0]));
+}
+
+// out = gelu(pre)
+static int gelu_forward(team *t, const atoll_call *c, void *const *arg, char *error) {
+	bound_call b = {c, arg};
+	(void)error;
+	team_for(t, pieces(c->dims[0], ELEMENTS), gelu_forward_body, &b);
+	return 0;
+}
+
 inl void gelu_backward_as(const bound_call *b, int64_t i, int64_t end, uint32_t dtype) {
 	for (; i < end; i += VL) {
 		vf dy = vload_act_to(b->arg[1], i, end, dtype), pre = vload_act_to(b->arg[2], i, end, dtype);

@@ -41,7 +41,7 @@ inl void linear_store_as(const gemm *g, int64_t m, int64_t n, int64_t rows, int6
 			vf v = vload(tile + c);
 			if (o->b) v += vload_to(o->b, n + c, n + columns);
 			if (o->pre) vstore_act_to(o->pre, at, v, end, dtype);
-			if (o->gelu) v = gelu(v);
+			if (o->gelu) v = gelu(vround(v, dtype));
 			if (o->res) v += vload_act_to(o->res, at, end, dtype);
 			vstore_act_to(o->y, at, v, end, dtype);
 		}
@@ -52,7 +52,7 @@ static void linear_store(const gemm *g, int64_t m, int64_t n, int64_t rows, int6
 	BY_DTYPE(g->precision, linear_store_as, g, m, n, rows, columns, tile);
 }
 
-// y = gelu?(x·w + b) + res
+// y = gelu?(x·w + b) + res. What goes into the GELU is rounded as pre is, so that gelu gives the same bits from pre.
 static int linear(team *t, const atoll_call *c, void *const *arg, char *error) {
 	const int64_t N = c->dims[0], I = c->dims[1], O = c->dims[2];
 	linear_outputs o = {arg[0], arg[1], arg[4], arg[5], c->dims[4] != 0};

@@ -27,6 +27,7 @@ const atoll_variant VARIANT = {
 		[K_LINEAR_DX] = linear_dx,
 		[K_LINEAR_DW] = linear_dw,
 		[K_GELU_BACKWARD] = gelu_backward,
+		[K_GELU] = gelu_forward,
 		[K_ATTENTION] = attention,
 		[K_ATTENTION_BACKWARD] = attention_backward,
 		[K_ATTENTION_CACHED] = attention_cached,

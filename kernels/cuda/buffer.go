@@ -17,6 +17,9 @@ type buffer struct {
 	device *Device
 	start  cu.DevicePtr // 0 once freed
 	size   int64
+	host   []byte // of an exchange: its pinned memory; programs copy the first in bytes from it and the last out bytes to it
+	in     int64
+	out    int64
 }
 
 // NewBuffer gives zeroed memory; an *OutOfMemoryError says how many bytes there are.
@@ -42,6 +45,31 @@ func (d *Device) NewBuffer(bytes int64) (kernels.Buffer, error) {
 	return b, nil
 }
 
+// NewExchange gives memory of the device with as much pinned memory of the host beside it.
+func (d *Device) NewExchange(in, out int64) (kernels.Buffer, error) {
+	made, err := d.NewBuffer(in + out)
+	if err != nil {
+		return nil, err
+	}
+	b := made.(*buffer)
+	b.in, b.out = in, out
+	if err := d.run(jobFunc(b.pin)); err != nil {
+		b.Free()
+		return nil, err
+	}
+	return b, nil
+}
+
+// pin gets the host's side of an exchange, zeroed.
+func (b *buffer) pin() error {
+	p, err := b.device.pinned(max(b.size, 1))
+	if err == nil {
+		b.host = unsafe.Slice((*byte)(p), b.size)
+		clear(b.host)
+	}
+	return err
+}
+
 // allocate gives memory of the device, at least a byte of it: the driver refuses none at all.
 func (d *Device) allocate(bytes int64) (cu.DevicePtr, error) {
 	p, err := cu.MemAlloc(max(bytes, 1))
@@ -60,13 +88,18 @@ func (d *Device) allocate(bytes int64) (cu.DevicePtr, error) {
 
 func (b *buffer) Size() int64 { return b.size }
 
-// Bytes is nil: the host does not reach the memory.
-func (b *buffer) Bytes() []byte { return nil }
+// Bytes is the host's side of an exchange, nil for other memory, which the host does not reach.
+func (b *buffer) Bytes() []byte { return b.host }
 
-// Write returns when src is in pinned memory; what is asked of the device later comes after the copy from there.
+// Write returns when src is in pinned memory; what is asked of the device later comes after the copy from there. In an exchange
+// Write and Read are about the host's side.
 func (b *buffer) Write(offset int64, src []byte) error {
 	if err := b.check("write", offset, len(src)); err != nil {
 		return err
+	}
+	if b.host != nil {
+		copy(b.host[offset:], src)
+		return nil
 	}
 	return b.device.copy(transfer{b.device, b, offset, src, true})
 }
@@ -74,6 +107,10 @@ func (b *buffer) Write(offset int64, src []byte) error {
 func (b *buffer) Read(dst []byte, offset int64) error {
 	if err := b.check("read", offset, len(dst)); err != nil {
 		return err
+	}
+	if b.host != nil {
+		copy(dst, b.host[offset:])
+		return nil
 	}
 	return b.device.copy(transfer{b.device, b, offset, dst, false})
 }
@@ -168,7 +205,18 @@ func (b *buffer) Free() {
 		return
 	}
 	// What was asked of the memory may not be done yet. A device that is lost refuses both; whoever uses it next is told.
-	_ = d.thread.run(jobFunc(func() error { return errors.Join(d.synchronize("freeing a buffer"), cu.MemFree(b.start)) }))
+	_ = d.thread.run(jobFunc(func() error { return errors.Join(d.synchronize("freeing a buffer"), b.release()) }))
 	delete(d.buffers, b)
-	b.start = 0
+}
+
+// release gives the memory back; the error is the driver's first.
+func (b *buffer) release() error {
+	err := cu.MemFree(b.start)
+	if b.host != nil {
+		if unpinned := cu.MemFreeHost(unsafe.Pointer(unsafe.SliceData(b.host))); err == nil {
+			err = unpinned
+		}
+	}
+	b.start, b.host = 0, nil
+	return err
 }

@@ -24,6 +24,7 @@ type Info struct {
 	Capability int    // compute capability, 90 for 9.0
 	Processors int    // streaming multiprocessors
 	Memory     int64  // bytes
+	Driver     string // what tells its driver from another
 	Unusable   string // why Open refuses it, empty where it does not
 }
 

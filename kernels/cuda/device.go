@@ -33,6 +33,8 @@ type Device struct {
 	stream cu.Stream
 	gpu    *C.gpu
 
+	withheld [kernels.Count]string // why a kernel is not used; empty for the others
+
 	modules []cu.Module
 	buffers map[*buffer]struct{} // that were not freed
 	faults  cu.DevicePtr         // a fault_record
@@ -95,7 +97,8 @@ func (d *Device) start() error {
 	if os.Getenv("CUDA_LAUNCH_BLOCKING") == "1" {
 		stepwise = 1
 	}
-	d.gpu = C.gpu_new(C.CUstream(unsafe.Pointer(d.stream.C())), C.int(d.info.Processors), C.CUdeviceptr(d.faults), d.seen, stepwise)
+	d.gpu = C.gpu_new(C.CUstream(unsafe.Pointer(d.stream.C())), C.int(d.info.Processors), C.int(d.info.Capability),
+		C.CUdeviceptr(d.faults), d.seen, stepwise)
 	if d.gpu == nil {
 		return fmt.Errorf("%s: the system refused memory for the device", d.Name())
 	}
@@ -104,15 +107,23 @@ func (d *Device) start() error {
 
 // pin gets the host memory that the device copies from and to; the fault record's copy is the end of it.
 func (d *Device) pin() error {
-	var p unsafe.Pointer
-	if code := C.cuMemAllocHost(&p, stagingBytes+C.sizeof_fault_record); code != 0 {
-		e := driverError(d.Name(), int(code))
-		e.Doing = fmt.Sprintf("pinning %d bytes of host memory", stagingBytes)
-		return e
+	p, err := d.pinned(stagingBytes + C.sizeof_fault_record)
+	if err != nil {
+		return err
 	}
 	d.staging = unsafe.Slice((*byte)(p), stagingBytes)
 	d.seen = (*C.fault_record)(unsafe.Add(p, stagingBytes))
 	return nil
+}
+
+// pinned is host memory that the device copies from and to by itself.
+func (d *Device) pinned(bytes int64) (p unsafe.Pointer, err error) {
+	if code := C.cuMemAllocHost(&p, C.size_t(bytes)); code != 0 {
+		e := driverError(d.Name(), int(code))
+		e.Doing = fmt.Sprintf("pinning %d bytes of host memory", bytes)
+		return nil, e
+	}
+	return p, nil
 }
 
 // load gives the embedded kernels to the driver.
@@ -156,8 +167,17 @@ func (d *Device) Name() string { return name(d.info.Index) }
 // Describe is the GPU's model, compute capability, processors and memory.
 func (d *Device) Describe() string { return d.info.String() }
 
-// Has tells whether the device has the kernel.
-func (d *Device) Has(k kernels.Kernel) bool { return C.gpu_has(C.uint32_t(k)) != 0 }
+// Info is what the driver tells of the GPU.
+func (d *Device) Info() Info { return d.info }
+
+// Has tells whether the device has the kernel and uses it.
+func (d *Device) Has(k kernels.Kernel) bool {
+	return C.gpu_has(C.uint32_t(k)) != 0 && d.withheld[k] == ""
+}
+
+// Withhold takes a kernel from the device, for a reason that the error of a program with the kernel gives. It belongs before
+// the device's other uses.
+func (d *Device) Withhold(k kernels.Kernel, why string) { d.withheld[k] = why }
 
 // Memory is how many bytes of the device are free, and how many it has.
 func (d *Device) Memory() (free, total int64, err error) {
@@ -168,6 +188,16 @@ func (d *Device) Memory() (free, total int64, err error) {
 		return nil
 	}))
 	return free, total, err
+}
+
+// SetTF32 lets products of float32 round their operands to TF32, whose fraction has 10 bits, for the sake of tensor cores; at the
+// start they do not. It is for a device that has no programs yet.
+func (d *Device) SetTF32(on bool) error {
+	flag := C.int(0)
+	if on {
+		flag = 1
+	}
+	return d.run(jobFunc(func() error { C.gpu_set_tf32(d.gpu, flag); return nil }))
 }
 
 // run has the device's thread do a job.
@@ -213,8 +243,9 @@ func (d *Device) stop() error {
 	if (d.stream != cu.Stream{}) {
 		note(d.stream.Synchronize())
 	}
+	C.gpu_free(d.gpu)
 	for b := range d.buffers {
-		note(cu.MemFree(b.start))
+		note(b.release())
 	}
 	for _, p := range []cu.DevicePtr{d.scratch, d.faults} {
 		if p != 0 {
@@ -233,7 +264,6 @@ func (d *Device) stop() error {
 	if d.held {
 		note(d.handle.ReleasePrimaryCtx())
 	}
-	C.gpu_free(d.gpu)
 	d.gpu, d.staging = nil, nil
 	return first
 }

@@ -15,7 +15,9 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"strings"
 	"sync"
+	"time"
 	"unsafe"
 
 	"gorgonia.org/cu"
@@ -82,7 +84,7 @@ func name(index int) string { return fmt.Sprintf("cuda:%d", index) }
 
 // describe asks the driver about one GPU.
 func describe(index int) (Info, error) {
-	info := Info{Index: index}
+	info := Info{Index: index, Driver: driverVersion()}
 	d, err := cu.GetDevice(index)
 	if err == nil {
 		info.Name, err = d.Name()
@@ -102,6 +104,24 @@ func describe(index int) (Info, error) {
 		info.Unusable = fmt.Sprintf("its compute capability is %d.%d, and the kernels need 8.0 (A100, RTX 30) or later", major, minor)
 	}
 	return info, err
+}
+
+// driverVersion is the CUDA that the driver knows, and its release, or the file of a driver that ATOLL_LIBCUDA names.
+func driverVersion() string {
+	var version C.int
+	text := "CUDA of no version"
+	if C.cuDriverGetVersion(&version) == 0 {
+		text = fmt.Sprintf("CUDA %d.%d", version/1000, version%1000/10)
+	}
+	if path := os.Getenv("ATOLL_LIBCUDA"); path != "" {
+		text += ", " + path
+		if file, err := os.Stat(path); err == nil {
+			text += fmt.Sprintf(" of %d bytes at %s", file.Size(), file.ModTime().UTC().Format(time.RFC3339Nano))
+		}
+	} else if release, err := os.ReadFile("/sys/module/nvidia/version"); err == nil {
+		text += ", release " + strings.TrimSpace(string(release))
+	}
+	return text
 }
 
 // failure is an error of the driver outside of a program.

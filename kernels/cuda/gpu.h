@@ -14,13 +14,15 @@ typedef struct {
 
 struct gpu {
 	CUstream stream;
-	int processors, stepwise;
+	int processors, capability, stepwise, tf32;
+	unsigned shared; // the most shared memory of a block, in bytes
 	CUmodule modules[MODULES];
 	int module_count;
 	function functions[FUNCTIONS]; // a hash table with linear probing
 	int function_count;
 	CUdeviceptr scratch, faults;
 	unsigned scratch_version;
+	struct cublaslt *cublaslt; // NULL before a product first asks for it
 	fault_record *seen;
 	int64_t call;
 	gpu_failure failure;

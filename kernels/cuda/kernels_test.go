@@ -17,6 +17,14 @@ func TestKernels(t *testing.T) {
 	kerneltest.Run(t, d, present(t, d))
 }
 
+// The same where no argument may be read 16 bytes at a time.
+func TestShifted(t *testing.T) {
+	d := open(t)
+	options := present(t, d)
+	options.Shift = 1
+	kerneltest.Run(t, d, options)
+}
+
 // Two devices, and so two runs, give the same bits.
 func TestSameBits(t *testing.T) {
 	a, b := open(t), open(t)

@@ -1,5 +1,6 @@
 //go:build gpu
 
+#include "cublaslt_library.h"
 #include "gpu.h"
 
 #include <stdio.h>
@@ -8,14 +9,27 @@
 
 enum { DEFAULT_SHARED = 48 << 10 };
 
-gpu *gpu_new(CUstream stream, int processors, CUdeviceptr faults, fault_record *seen, int stepwise) {
+// most_shared asks the driver about the context's device; where it does not know, a block can have what every device gives.
+static unsigned most_shared(void) {
+	CUdevice device;
+	int bytes = 0;
+	if (cuCtxGetDevice(&device) || cuDeviceGetAttribute(&bytes, CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, device)) bytes = 0;
+	return bytes > DEFAULT_SHARED ? (unsigned)bytes : DEFAULT_SHARED;
+}
+
+gpu *gpu_new(CUstream stream, int processors, int capability, CUdeviceptr faults, fault_record *seen, int stepwise) {
 	gpu *g = calloc(1, sizeof *g);
 	if (!g) return NULL;
-	g->stream = stream, g->processors = processors, g->faults = faults, g->seen = seen, g->stepwise = stepwise;
+	g->stream = stream, g->processors = processors, g->capability = capability, g->stepwise = stepwise;
+	g->faults = faults, g->seen = seen;
+	g->shared = most_shared();
 	return g;
 }
 
-void gpu_free(gpu *g) { free(g); }
+void gpu_free(gpu *g) {
+	if (g) cublaslt_stop(g->cublaslt);
+	free(g);
+}
 
 int gpu_add_module(gpu *g, CUmodule module) {
 	if (g->module_count == MODULES) return 0;
@@ -32,6 +46,10 @@ CUdeviceptr gpu_scratch(const gpu *g) { return g->scratch; }
 CUdeviceptr gpu_faults(const gpu *g) { return g->faults; }
 int gpu_call_index(const gpu *g) { return (int)g->call; }
 int gpu_processors(const gpu *g) { return g->processors; }
+int gpu_capability(const gpu *g) { return g->capability; }
+unsigned gpu_shared(const gpu *g) { return g->shared; }
+int gpu_tf32(const gpu *g) { return g->tf32; }
+void gpu_set_tf32(gpu *g, int tf32) { g->tf32 = tf32; }
 
 int gpu_has(uint32_t kernel) { return kernel < K_COUNT && gpu_kernels[kernel].launch != NULL; }
 

@@ -32,6 +32,15 @@ CUresult gpu_zero(gpu *g, CUdeviceptr p, size_t bytes);
 // gpu_processors is how many streaming multiprocessors the device has.
 int gpu_processors(const gpu *g);
 
+// gpu_capability is the device's compute capability, 90 for 9.0.
+int gpu_capability(const gpu *g);
+
+// gpu_shared is how many bytes of shared memory a block can have.
+unsigned gpu_shared(const gpu *g);
+
+// gpu_tf32 tells whether products of float32 may round their operands to TF32.
+int gpu_tf32(const gpu *g);
+
 // gpu_name writes stem_f32, stem_bf16 or stem_f16 into room and returns it.
 enum { GPU_NAME_BYTES = 64 };
 const char *gpu_name(char room[GPU_NAME_BYTES], const char *stem, uint32_t precision);

@@ -44,6 +44,10 @@ func (d *Device) NewProgram(calls []kernels.Call, segments []kernels.Buffer) (ke
 	if !p.allocate() {
 		return nil, fmt.Errorf("%s: the system refused memory for a program of %d calls", d.Name(), len(calls))
 	}
+	if err := p.exchange(segments); err != nil {
+		p.Free()
+		return nil, err
+	}
 	bound := unsafe.Slice(p.bound.calls, len(calls))
 	for i := range calls {
 		bind(&bound[i], &calls[i], starts)
@@ -55,9 +59,30 @@ func (d *Device) NewProgram(calls []kernels.Call, segments []kernels.Buffer) (ke
 	return p, nil
 }
 
+// exchange notes the segments that host and device share.
+func (p *program) exchange(segments []kernels.Buffer) error {
+	for _, s := range segments {
+		b := s.(*buffer)
+		if b.host == nil {
+			continue
+		}
+		n := int(p.bound.exchange_count)
+		if n == len(p.bound.exchanges) {
+			return fmt.Errorf("%s: a program with more than %d exchanges: raise GPU_EXCHANGES in run.h", p.device.Name(), n)
+		}
+		p.bound.exchanges[n] = C.gpu_exchange{C.CUdeviceptr(b.start), (*C.char)(unsafe.Pointer(unsafe.SliceData(b.host))),
+			C.size_t(b.in), C.size_t(b.size - b.out), C.size_t(b.size)}
+		p.bound.exchange_count++
+	}
+	return nil
+}
+
 func (d *Device) check(call *kernels.Call, sizes []int64) error {
 	if err := call.Check(sizes); err != nil {
 		return err
+	}
+	if why := d.withheld[call.Kernel]; why != "" {
+		return fmt.Errorf("%s does not use its kernel %v: %s: use the CPU", d.Name(), call.Kernel, why)
 	}
 	if !d.Has(call.Kernel) {
 		return fmt.Errorf("%s has no kernel %v: use the CPU", d.Name(), call.Kernel)

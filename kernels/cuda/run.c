@@ -4,10 +4,26 @@
 
 #include <string.h>
 
-// replay queues all calls, between the fault record's reset and its copy to the host. each: wait after every call, so that an
-// error is known to be that call's.
+// upload and download queue the copies of what the host gives and gets.
+static CUresult upload(const gpu *g, const gpu_program *p) {
+	CUresult e = CUDA_SUCCESS;
+	for (const gpu_exchange *x = p->exchanges; x < p->exchanges + p->exchange_count && !e; x++)
+		if (x->in) e = cuMemcpyHtoDAsync(x->device, x->host, x->in, g->stream);
+	return e;
+}
+
+static CUresult download(const gpu *g, const gpu_program *p) {
+	CUresult e = CUDA_SUCCESS;
+	for (const gpu_exchange *x = p->exchanges; x < p->exchanges + p->exchange_count && !e; x++)
+		if (x->out < x->size) e = cuMemcpyDtoHAsync(x->host + x->out, x->device + x->out, x->size - x->out, g->stream);
+	return e;
+}
+
+// replay queues all calls, between the fault record's reset and its copy to the host, and between the copies of the exchanges. each:
+// wait after every call, so that an error is known to be that call's.
 static CUresult replay(gpu *g, const gpu_program *p, int each) {
 	CUresult e = gpu_zero(g, g->faults, sizeof(fault_record));
+	if (!e) e = upload(g, p);
 	for (int64_t i = 0; i < p->count && !e; i++) {
 		const gpu_bound *b = &p->calls[i];
 		g->call = i;
@@ -16,6 +32,7 @@ static CUresult replay(gpu *g, const gpu_program *p, int each) {
 	}
 	if (e) return e;
 	g->call = -1;
+	if ((e = download(g, p))) return e;
 	return cuMemcpyDtoHAsync(g->seen, g->faults, sizeof(fault_record), g->stream);
 }
 

@@ -19,10 +19,22 @@ typedef struct {
 	CUdeviceptr arg[ATOLL_MAX_ARGS]; // 0 where absent
 } gpu_bound;
 
-// A program and the graph it was captured in. Zero but for calls and count at the start.
+// Memory through which host and device pass values: before the calls the first in bytes go to the device, after them what is from
+// out to size comes back.
+typedef struct {
+	CUdeviceptr device;
+	char *host; // pinned
+	size_t in, out, size;
+} gpu_exchange;
+
+enum { GPU_EXCHANGES = 4 };
+
+// A program and the graph it was captured in. Zero but for calls, count and exchanges at the start.
 typedef struct {
 	gpu_bound *calls;
 	int64_t count;
+	gpu_exchange exchanges[GPU_EXCHANGES];
+	int exchange_count;
 	CUgraphExec graph;
 	unsigned scratch; // the version of the scratch memory whose address is in the graph
 	int ran;          // plainly, once
@@ -31,14 +43,27 @@ typedef struct {
 
 // gpu_new makes a device's C side, or is NULL without memory. faults is a fault_record on the device, seen one in pinned host
 // memory. stepwise: wait after every call and use no graphs, so that an error names its call.
-gpu *gpu_new(CUstream stream, int processors, CUdeviceptr faults, fault_record *seen, int stepwise);
+gpu *gpu_new(CUstream stream, int processors, int capability, CUdeviceptr faults, fault_record *seen, int stepwise);
+
+// gpu_free gives back what g has on the device too, so the context must be there still. g may be NULL.
 void gpu_free(gpu *g);
+
+// gpu_set_tf32 lets products of float32 round their operands to TF32, or not, as at the start. Programs that are there already
+// must have run for the last time.
+void gpu_set_tf32(gpu *g, int tf32);
 
 // gpu_add_module makes the kernels of a module known, or is 0 where there are too many modules.
 int gpu_add_module(gpu *g, CUmodule module);
 
 // gpu_set_scratch replaces the workspace. Graphs that hold the old address are captured anew at their next run.
 void gpu_set_scratch(gpu *g, CUdeviceptr p);
+
+// gpu_cublaslt_version is the version of the device's cublasLt, 130100 for 13.1.0; text is the name that it was found under. It is 0
+// where products are made without it, and text says why.
+int64_t gpu_cublaslt_version(const gpu *g, const char **text);
+
+// gpu_cublaslt_products is how many products cublasLt has made on the device.
+int64_t gpu_cublaslt_products(const gpu *g);
 
 int gpu_has(uint32_t kernel);
 size_t gpu_workspace_of(const gpu *g, const atoll_call *c);

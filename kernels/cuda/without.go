@@ -13,6 +13,21 @@ const Built = false
 // Has is false.
 func (*Device) Has(kernels.Kernel) bool { return false }
 
+// Info is empty.
+func (*Device) Info() Info { return Info{} }
+
+// Memory is 0.
+func (*Device) Memory() (free, total int64, err error) { return 0, 0, nil }
+
+// Withhold does nothing.
+func (*Device) Withhold(kernels.Kernel, string) {}
+
+// SetTF32 does nothing.
+func (*Device) SetTF32(bool) error { return nil }
+
+// Products is never asked.
+func (*Device) Products() (string, error) { return "", nil }
+
 // Build says that there is no CUDA in this build.
 func Build() string { return "not in this build" }
 

@@ -17,6 +17,8 @@ type Case struct {
 	Lengths []int32   // of the sequences; nil: ragged, from 0 to T
 	Start   int32     // what the start argument holds
 	Step    float32   // step[StepAccumulate]
+	Inverse float32   // step[StepInverseScale]; 0: 1
+	Shift   int       // elements by which every argument is off the alignment of buffers
 	Alias   kernels.Alias
 	Scale   map[string]float32 // range of an argument's random values, where it is not 1
 	Offset  map[string]float32 // added to an argument's random values
@@ -45,6 +47,12 @@ func (c Case) Name(precision kernels.DType) string {
 	if c.Step != 0 {
 		fmt.Fprintf(&s, " step.accumulate=%g", c.Step)
 	}
+	if c.Inverse != 0 {
+		fmt.Fprintf(&s, " step.inverse=%g", c.Inverse)
+	}
+	if c.Shift != 0 {
+		fmt.Fprintf(&s, " shift=%d", c.Shift)
+	}
 	if c.Alias.Written != "" {
 		fmt.Fprintf(&s, " %s==%s", c.Alias.Written, c.Alias.Read)
 	}
@@ -66,6 +74,11 @@ func (c Case) call(precision kernels.DType) kernels.Call {
 	call := kernels.Call{Kernel: c.Kernel, Precision: precision}
 	copy(call.Dims[:], c.Dims)
 	copy(call.Scalars[:], c.Scalars)
+	for i, arg := range kernels.SignatureOf(c.Kernel).Args {
+		if c.absent(arg.Name) {
+			call.Args[i] = kernels.None
+		}
+	}
 	return call
 }
 
@@ -75,8 +88,8 @@ func (c Case) dim(name string) int64 {
 	return call.Dim(name)
 }
 
-// precisions are those that make a difference to the kernel.
-func (c Case) precisions() []kernels.DType {
+// Precisions are those that make a difference to the kernel.
+func (c Case) Precisions() []kernels.DType {
 	for _, a := range kernels.SignatureOf(c.Kernel).Args {
 		if a.Class == kernels.Act {
 			return []kernels.DType{kernels.F32, kernels.BF16, kernels.F16}
@@ -88,14 +101,10 @@ func (c Case) precisions() []kernels.DType {
 // absent says whether the argument is left out.
 func (c Case) absent(name string) bool { return slices.Contains(c.Absent, name) }
 
-// accumulates says whether the argument, of access Sum, is added to: dwte by wteMode where the kernel has it, else by mode.
+// accumulates says whether the argument, of access Sum, is added to.
 func (c Case) accumulates(name string) bool {
-	for _, dim := range []string{name + "Mode", strings.TrimPrefix(name, "d") + "Mode", "mode"} {
-		if mode := c.dim(dim); mode >= 0 {
-			return mode == kernels.Accumulate || mode == kernels.ByStep && c.Step != 0
-		}
-	}
-	return false
+	mode := c.dim(kernels.SignatureOf(c.Kernel).ModeName(name))
+	return mode == kernels.Accumulate || mode == kernels.ByStep && c.Step != 0
 }
 
 // unspecified says whether what the argument holds after the kernel is nobody's business.

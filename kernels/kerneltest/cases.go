@@ -23,7 +23,7 @@ func Cases(k kernels.Kernel) []Case {
 		return attentionCases(k)
 	case kernels.AttentionCached:
 		return attentionCachedCases()
-	case kernels.Add, kernels.GELUBackward:
+	case kernels.Add, kernels.GELUBackward, kernels.GELU:
 		return elementwiseCases(k)
 	case kernels.Dropout:
 		return dropoutCases()

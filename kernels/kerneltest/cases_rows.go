@@ -21,8 +21,10 @@ func embedCases() []Case {
 }
 
 func embedBackwardCases() []Case {
+	// More rows than are sorted at once, few tokens and many.
+	shapes := append(embedShapes(), [5]int64{3, 900, 4, 2, 900}, [5]int64{31, 100, 8, 3000, 101})
 	var cases []Case
-	for i, s := range embedShapes() {
+	for i, s := range shapes {
 		for j, how := range storings() {
 			wpe := pick(storings(), i+j)
 			if wpe.mode == kernels.ByStep {
@@ -39,7 +41,7 @@ func embedBackwardCases() []Case {
 func rowShapes() [][2]int64 {
 	return [][2]int64{
 		{1, 1}, {3, 1}, {1, 2}, {2, 5}, {5, 15}, {4, 16}, {7, 17}, {13, 33}, {14, 64}, {33, 65}, {6, 257}, {65, 300}, {3, 768},
-		{300, 31}, {2, 1600},
+		{300, 31}, {2, 1600}, {3, 4200}, {2, 3333},
 	}
 }
 

@@ -32,6 +32,21 @@ func adamWCases() []Case {
 				Fixed: map[string]float32{arg: float32(value)}})
 		}
 	}
+	cases = append(cases, scaledAdamWCases(settings)...)
 	return append(cases, Case{Kernel: kernels.AdamW, Dims: []int64{33}, Scalars: settings[0],
 		Fixed: map[string]float32{"grads": 0, "m": 0, "v": 0}})
+}
+
+// scaledAdamWCases are updates from gradients of a loss that was multiplied by a scale: with settings that clip, that do not,
+// and that would if the norm were not unscaled; by a scale that is no power of two; and by one so large that the square of a
+// gradient is not finite before it is unscaled. The last gradients overflowed.
+func scaledAdamWCases(settings [][]float32) []Case {
+	var cases []Case
+	for i, scale := range []float32{1 << 16, 1 << 16, 1 << 16, 3, 1e30, 0.25} {
+		cases = append(cases, Case{Kernel: kernels.AdamW, Dims: []int64{35}, Scalars: pick(settings, i), Inverse: 1 / scale,
+			Scale: map[string]float32{"grads": scale, "norm": scale}})
+	}
+	infinite := float32(math.Inf(1))
+	return append(cases, Case{Kernel: kernels.AdamW, Dims: []int64{35}, Scalars: settings[0], Inverse: 1.0 / (1 << 16),
+		Fixed: map[string]float32{"grads": infinite, "norm": infinite}})
 }

@@ -96,7 +96,11 @@ func indexes(n int, bound int64, ignore int, random *rand.Rand) []int32 {
 // floats are the values of a float argument: uniform in -1 to 1, scaled and moved, unless its meaning asks for others.
 func (c Case) floats(name string, n int, random *rand.Rand) []float32 {
 	if name == "step" {
-		return []float32{lossScale, 0.1, 0.3, 0.2, c.Step, 0, 0, 0}
+		inverse := c.Inverse
+		if inverse == 0 {
+			inverse = 1
+		}
+		return []float32{lossScale, 0.1, 0.3, 0.2, c.Step, inverse, 0, 0}
 	}
 	scale, ok := c.Scale[name]
 	if !ok {
@@ -125,7 +129,7 @@ func (c Case) distribution(name string) func(i int, u float32) float32 {
 		return func(i int, u float32) float32 { return u + float32(i%2*2-1) }
 	case "attention qkv", "attention.backward qkv", "attention.cached qkv", "attention.cached keys", "attention.cached values":
 		return linear(0, 2.5) // probabilities far from equal
-	case "gelu.backward pre", "linear.dx pre":
+	case "gelu.backward pre", "linear.dx pre", "gelu pre":
 		return linear(0, 6)
 	case "class.loss weights", "binary.loss weights":
 		return linear(1.6, 1.4)

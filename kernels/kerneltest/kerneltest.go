@@ -31,6 +31,7 @@ type TB interface {
 type Options struct {
 	Only  []kernels.Kernel // empty: all
 	Lacks []kernels.DType  // precisions that the device does not have
+	Shift int              // elements by which arguments are off the alignment of buffers
 }
 
 // Run holds device against ref on the whole table.
@@ -90,7 +91,8 @@ func (o Options) each(visit func(c Case, precision kernels.DType)) {
 			continue
 		}
 		for _, c := range Cases(k) {
-			for _, precision := range c.precisions() {
+			c.Shift = o.Shift
+			for _, precision := range c.Precisions() {
 				if !slices.Contains(o.Lacks, precision) {
 					visit(c, precision)
 				}

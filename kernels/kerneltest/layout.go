@@ -17,7 +17,8 @@ const (
 // and as an int32 far outside of any range of indexes.
 var guard = [4]byte{0xa5, 0xff, 0xb6, 0x7f}
 
-// layout is the memory of a case before it runs: each argument at an aligned offset, guards between them.
+// layout is the memory of a case before it runs: each argument at an aligned offset (or off it by the case's shift), guards
+// between them.
 type layout struct {
 	calls []kernels.Call
 	image [][]byte // the segments
@@ -45,7 +46,6 @@ func newLayout(c Case, precision kernels.DType, values *inputs) (*layout, error)
 	}
 	for i, arg := range kernels.SignatureOf(c.Kernel).Args {
 		if c.absent(arg.Name) {
-			call.Args[i] = kernels.None
 			l.args = append(l.args, placed{name: arg.Name})
 			continue
 		}
@@ -56,7 +56,7 @@ func newLayout(c Case, precision kernels.DType, values *inputs) (*layout, error)
 		if err != nil {
 			return nil, fmt.Errorf("argument %s: %w", arg.Name, err)
 		}
-		l.place(&p, content)
+		l.place(&p, content, c.Shift*p.dtype.Size())
 		l.args = append(l.args, p)
 	}
 	l.alias(c)
@@ -68,9 +68,12 @@ func newLayout(c Case, precision kernels.DType, values *inputs) (*layout, error)
 	return l, nil
 }
 
-// place appends content to the argument's segment and a guard after it.
-func (l *layout) place(p *placed, content []byte) {
+// place appends content to the argument's segment, shift bytes behind an aligned offset, and a guard after it.
+func (l *layout) place(p *placed, content []byte, shift int) {
 	image := l.image[p.segment]
+	for range shift {
+		image = append(image, guard[len(image)%len(guard)])
+	}
 	p.offset = int64(len(image))
 	image = append(image, content...)
 	p.end = int64(len(image))

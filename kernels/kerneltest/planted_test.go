@@ -145,7 +145,7 @@ func TestPlantedMistakesAreReported(t *testing.T) {
 				if product(c.Dims[:min(3, len(c.Dims))]) > 30_000 {
 					continue // small cases are enough, and fast
 				}
-				for _, precision := range c.precisions() {
+				for _, precision := range c.Precisions() {
 					runCase(r, planted{ref.New(), test.change, test.spoil}, ref.New(), c, precision)
 				}
 			}

@@ -27,6 +27,8 @@ func (device) NewBuffer(bytes int64) (kernels.Buffer, error) {
 	return &buffer{memory[skip:][:bytes:bytes]}, nil
 }
 
+func (d device) NewExchange(in, out int64) (kernels.Buffer, error) { return d.NewBuffer(in + out) }
+
 func (device) NewProgram(calls []kernels.Call, segments []kernels.Buffer) (kernels.Program, error) {
 	sizes := make([]int64, len(segments))
 	memory := make([][]byte, len(segments))

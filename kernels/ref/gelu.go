@@ -19,11 +19,23 @@ func GELUDerivative(x float64) float64 {
 	return 0.5*(1+t) + 0.5*x*(1-t*t)*geluScale*(1+3*geluCubic*x*x)
 }
 
+// GELUForward gives out = gelu(pre).
+func GELUForward(out, pre []float32) {
+	for i, x := range pre {
+		out[i] = float32(GELU(float64(x)))
+	}
+}
+
 // GELUBackward gives dpre = dy * gelu'(pre).
 func GELUBackward(dpre, dy, pre []float32) {
 	for i, x := range pre {
 		dpre[i] = float32(float64(dy[i]) * GELUDerivative(float64(x)))
 	}
+}
+
+func runGELU(a *arguments) error {
+	GELUForward(a.float("out"), a.float("pre"))
+	return nil
 }
 
 func runGELUBackward(a *arguments) error {

@@ -5,6 +5,8 @@ import (
 	"math"
 	"os"
 	"testing"
+
+	"atoll/kernels"
 )
 
 // golden is one group of testdata/golden.json, which golden.py made with PyTorch in float64.
@@ -71,8 +73,10 @@ func TestLinearAgainstPyTorch(t *testing.T) {
 	g := readGolden(t, "linear")
 	x, w, b := values[float32](t, g, "x"), values[float32](t, g, "w"), values[float32](t, g, "b")
 	out, pre := make([]float32, N*O), make([]float32, N*O)
-	Linear(out, pre, x, w, b, nil, N, I, O, false, true)
+	Linear(out, pre, x, w, b, nil, N, I, O, false, true, kernels.F32)
 	g.near(t, "pre", pre)
+	g.near(t, "out", out)
+	GELUForward(out, values[float32](t, g, "pre"))
 	g.near(t, "out", out)
 	dpre, dx, dw, db := make([]float32, N*O), make([]float32, N*I), make([]float32, I*O), make([]float32, O)
 	GELUBackward(dpre, values[float32](t, g, "dy"), pre)
@@ -135,7 +139,7 @@ func TestAdamWAgainstPyTorch(t *testing.T) {
 	for step := range len(grads) / n {
 		gradient := grads[step*n : (step+1)*n]
 		norm := GradNorm(gradient)
-		AdamW(w, m, v, gradient, norm, 0, AdamWSettings{Beta1: 0.9, Beta2: 0.95, Epsilon: 1e-8, Decay: 0.1, Clip: 1, LearningRate: 0.02,
+		AdamW(w, m, v, gradient, norm, 0, AdamWSettings{Beta1: 0.9, Beta2: 0.95, Epsilon: 1e-8, Decay: 0.1, Clip: 1, LearningRate: 0.02, InverseScale: 1,
 			Correction1: float32(1 - math.Pow(0.9, float64(step+1))), Correction2: float32(1 - math.Pow(0.95, float64(step+1)))})
 		weights, norms = append(weights, w...), append(norms, norm)
 	}

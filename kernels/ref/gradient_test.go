@@ -54,8 +54,8 @@ func TestLinearGradient(t *testing.T) {
 		w2, b2, r, res := uniform(random, M*O), uniform(random, O), uniform(random, N*O), uniform(random, N*O)
 		pre, h, y := make([]float32, N*M), make([]float32, N*M), make([]float32, N*O)
 		loss := func() float64 {
-			Linear(h, pre, x, w1, b1, nil, N, I, M, transposed, true)
-			Linear(y, nil, h, w2, b2, res, N, M, O, transposed, false)
+			Linear(h, pre, x, w1, b1, nil, N, I, M, transposed, true, kernels.F32)
+			Linear(y, nil, h, w2, b2, res, N, M, O, transposed, false, kernels.F32)
 			return dot(y, r)
 		}
 		loss()

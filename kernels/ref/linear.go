@@ -1,8 +1,11 @@
 package ref
 
+import "atoll/kernels"
+
 // Linear gives y = gelu?(x·w + b) + res for x [N,I] and w [I,O], or w [O,I] where transposed. pre [N,O] receives what
-// goes into the GELU. pre, b and res may be nil.
-func Linear(y, pre, x, w, b, res []float32, N, I, O int, transposed, gelu bool) {
+// goes into the GELU, which is rounded to the precision first: so backward sees the same number, and GELU of what was stored
+// is what was stored of GELU. pre, b and res may be nil.
+func Linear(y, pre, x, w, b, res []float32, N, I, O int, transposed, gelu bool, precision kernels.DType) {
 	sums := make([]float64, O)
 	for n := range N {
 		product(sums, x[n*I:(n+1)*I], w, transposed)
@@ -14,7 +17,7 @@ func Linear(y, pre, x, w, b, res []float32, N, I, O int, transposed, gelu bool) 
 				pre[n*O+o] = float32(value)
 			}
 			if gelu {
-				value = GELU(value)
+				value = GELU(float64(Round(float32(value), precision)))
 			}
 			if res != nil {
 				value += float64(res[n*O+o])
@@ -102,7 +105,7 @@ func dot(x, y []float32) float64 {
 
 func runLinear(a *arguments) error {
 	Linear(a.float("y"), a.float("pre"), a.float("x"), a.weight("w"), a.float("b"), a.float("res"),
-		a.dim("N"), a.dim("I"), a.dim("O"), a.flag("transposed"), a.flag("gelu"))
+		a.dim("N"), a.dim("I"), a.dim("O"), a.flag("transposed"), a.flag("gelu"), a.call.Precision)
 	return nil
 }
 

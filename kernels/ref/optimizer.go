@@ -21,23 +21,24 @@ type AdamWSettings struct {
 	Clip                         float32 // largest norm of the gradient; 0: no clipping
 	LearningRate                 float32
 	Correction1, Correction2     float32 // 1 - beta1^t, 1 - beta2^t
+	InverseScale                 float32 // 1 / what the loss was multiplied by
 }
 
 // AdamW is one update as PyTorch's AdamW makes it after clip_grad_norm_:
 //
-//	g = grads * min(1, Clip/(norm+1e-6))                  where Clip > 0
+//	g = grads*InverseScale * min(1, Clip/(norm*InverseScale+1e-6))    the second factor where Clip > 0
 //	w = w - LearningRate*Decay*w
 //	m = Beta1*m + (1-Beta1)*g,  v = Beta2*v + (1-Beta2)*g*g
 //	w = w - LearningRate * (m/Correction1) / (sqrt(v/Correction2) + Epsilon)
 //
-// norm is that of all gradients of the model. Where norm or loss is not finite nothing is changed.
+// norm is that of all gradients of the model, scaled as they are. Where norm or loss is not finite nothing is changed.
 func AdamW(weights, m, v, grads []float32, norm, loss float32, s AdamWSettings) {
 	if !finite(norm) || !finite(loss) {
 		return
 	}
-	factor := 1.0
+	factor := float64(s.InverseScale)
 	if s.Clip > 0 {
-		factor = math.Min(1, float64(s.Clip)/(float64(norm)+1e-6))
+		factor *= math.Min(1, float64(s.Clip)/(float64(norm)*float64(s.InverseScale)+1e-6))
 	}
 	rate, beta1, beta2 := float64(s.LearningRate), float64(s.Beta1), float64(s.Beta2)
 	for i := range weights {
@@ -61,6 +62,7 @@ func runAdamW(a *arguments) error {
 	AdamW(a.float("weights"), a.float("m"), a.float("v"), a.float("grads"), a.float("norm")[0], a.float("loss")[0],
 		AdamWSettings{Beta1: a.scalar("beta1"), Beta2: a.scalar("beta2"), Epsilon: a.scalar("epsilon"), Decay: a.scalar("decay"),
 			Clip: a.scalar("clip"), LearningRate: a.step(kernels.StepLearningRate),
-			Correction1: a.step(kernels.StepCorrection1), Correction2: a.step(kernels.StepCorrection2)})
+			Correction1: a.step(kernels.StepCorrection1), Correction2: a.step(kernels.StepCorrection2),
+			InverseScale: a.step(kernels.StepInverseScale)})
 	return nil
 }

@@ -7,7 +7,7 @@
 //
 // Precision: arguments of class Act are widened to float32 when they are read and rounded to nearest, ties to even, when
 // they are written. In bf16 and fp16 every operand of a matrix product is rounded to the precision first: weights,
-// softmax probabilities, and the gradients of scores and of logits. Everything else stays wide.
+// softmax probabilities, and the gradients of scores and of logits. So is what goes into a GELU. Everything else stays wide.
 package ref
 
 import (
@@ -38,6 +38,7 @@ var runners = [kernels.Count]func(*arguments) error{
 	kernels.GradNorm:          runGradNorm,
 	kernels.AdamW:             runAdamW,
 	kernels.GELUBackward:      runGELUBackward,
+	kernels.GELU:              runGELU,
 }
 
 // Run executes one call on the memory of its segments, which must be aligned to 4 bytes. An error that is not a

@@ -109,7 +109,7 @@ func TestHalfPrecisionRounding(t *testing.T) {
 func TestAdamWChangesNothingWithoutFiniteNumbers(t *testing.T) {
 	for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(1))} {
 		w, m, v := []float32{1}, []float32{2}, []float32{3}
-		s := AdamWSettings{Beta1: 0.9, Beta2: 0.9, LearningRate: 1, Correction1: 1, Correction2: 1}
+		s := AdamWSettings{Beta1: 0.9, Beta2: 0.9, LearningRate: 1, Correction1: 1, Correction2: 1, InverseScale: 1}
 		AdamW(w, m, v, []float32{1}, bad, 1, s)
 		AdamW(w, m, v, []float32{1}, 1, bad, s)
 		if w[0] != 1 || m[0] != 2 || v[0] != 3 {

@@ -98,8 +98,10 @@ func (b *builder) trunk() *gorgonia.Node {
 	tokens := b.Input(Tokens, kernels.I32, b.spec.Batch, b.spec.Sequence)
 	h := b.keep(op.Embed(tokens, b.Params["transformer.wte.weight"], b.Params["transformer.wpe.weight"], b.start))
 	h = b.dropout(h, b.config.EmbdDropout)
+	b.Blocks = append(b.Blocks, h)
 	for l := range b.config.Layers {
 		h = b.block(h, l)
+		b.Blocks = append(b.Blocks, h)
 	}
 	return h
 }

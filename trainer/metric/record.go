@@ -49,7 +49,9 @@ type Record struct {
 	Accuracy   *Number `json:"accuracy,omitempty"`
 	MacroF1    *Number `json:"macro_f1,omitempty"`
 	MicroF1    *Number `json:"micro_f1,omitempty"`
-	PeakShare  *Number `json:"peak_share,omitempty"` // of the machine's peak, 0 to 1
+	PeakShare  *Number `json:"peak_share,omitempty"`    // of the machine's peak, 0 to 1
+	LossScale  *Number `json:"loss_scale,omitempty"`    // fp16: what the step's loss was multiplied by
+	Skipped    *Number `json:"skipped_steps,omitempty"` // fp16: since the run began, this one included; its grad_norm is then null
 }
 
 // scalar is one named number of a record.
@@ -77,6 +79,7 @@ func (r Record) scalars() []scalar {
 	}{
 		{"perplexity", r.Perplexity}, {"accuracy", r.Accuracy}, {"macro_f1", r.MacroF1},
 		{"micro_f1", r.MicroF1}, {"peak_share", r.PeakShare},
+		{"loss_scale", r.LossScale}, {"skipped_steps", r.Skipped},
 	} {
 		if s.value != nil {
 			list = append(list, scalar{s.name, float64(*s.value)})

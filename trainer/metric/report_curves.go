@@ -27,6 +27,7 @@ func (r Report) charts() []chart {
 			line("learning rate", 1, train, func(r Record) float64 { return float64(r.LearningRate) })}},
 		{Title: "Gradient norm", Unit: "before clipping", lines: smoothedLines("norm", 1, train,
 			func(r Record) float64 { return float64(r.GradNorm) })},
+		{Title: "Loss scale", lines: []curve{line("scale", 1, train, func(r Record) float64 { return optional(r.LossScale) })}},
 		{Title: "Speed", Unit: "tokens a second", lines: smoothedLines("tokens/s", 1, train,
 			func(r Record) float64 { return float64(r.TokensPerSecond) })},
 		{Title: "Share of the machine's peak", Unit: "%", lines: smoothedLines("share", 1, train,

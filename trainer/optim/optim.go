@@ -68,10 +68,11 @@ func (a AdamW) Update(ranges []ir.Range, elements, gradElements int64) (ir.Progr
 }
 
 // Fill sets the places of the step vector that the update reads: the learning rate and the bias corrections of a step,
-// counted from 0.
+// counted from 0. The loss has no scale then: a LossScale is filled in afterwards.
 func (a AdamW) Fill(step []float32, rate float64, number int) {
 	t := float64(number + 1)
 	step[kernels.StepLearningRate] = float32(rate)
 	step[kernels.StepCorrection1] = float32(1 - math.Pow(float64(a.Beta1), t))
 	step[kernels.StepCorrection2] = float32(1 - math.Pow(float64(a.Beta2), t))
+	step[kernels.StepInverseScale] = 1
 }

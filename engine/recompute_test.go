@@ -1,0 +1,72 @@
+package engine_test
+
+import (
+	"slices"
+	"testing"
+
+	"atoll/engine"
+	"atoll/engine/lower"
+	"atoll/engine/plan"
+	"atoll/kernels"
+	"atoll/kernels/cpu"
+	"atoll/kernels/ref"
+	"atoll/model"
+	"atoll/model/gpt2"
+)
+
+// TestRecomputingChangesNoBit trains five steps with dropout, keeping everything and computing it again, on both devices and
+// in each precision.
+func TestRecomputingChangesNoBit(t *testing.T) {
+	for _, kind := range kinds {
+		for _, d := range []kernels.Device{ref.New(), newCPU(t, cpu.Options{Threads: 2})} {
+			for _, precision := range []kernels.DType{kernels.F32, kernels.BF16, kernels.F16} {
+				f := newFixture(kind, 0.2)
+				wantLosses, want := trainedOn(t, d, f, engine.Options{Precision: precision})
+				for _, how := range []lower.Recomputation{lower.RecomputeGELU, lower.RecomputeBlock} {
+					losses, got := trainedOn(t, d, f, engine.Options{Precision: precision, Recompute: how})
+					if !slices.Equal(losses, wantLosses) {
+						t.Errorf("%s in %v on %s, %v: losses %v, without recomputation %v", kind, precision, d.Name(), how, losses, wantLosses)
+					}
+					for name := range want {
+						if !slices.Equal(got[name], want[name]) {
+							t.Errorf("%s in %v on %s, %v: %s differs from that without recomputation", kind, precision, d.Name(), how, name)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestRecomputingSavesMemory counts the bytes of GPT-2 124M's activations at 4 rows of 256 tokens. In units of N*C fp32 values
+// (3 MiB), a block keeps 16: both norms, qkv (3), attention's output, the sum after it, what goes into the GELU and its output (4
+// each), and the block's output; 12 without the GELU's output, and 1 where the rest is computed again. Statistics of norms and
+// attention are less than a unit.
+func TestRecomputingSavesMemory(t *testing.T) {
+	c, err := model.Named("gpt2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := gpt2.Spec{Batch: 4, Sequence: 256, Loss: true, Train: names(c)}
+	const unit, logits = 4 * 256 * 768 * 4, 256 * 50257 * 4
+	for _, w := range []struct {
+		how         lower.Recomputation
+		least, want int64
+	}{
+		{lower.RecomputeNone, (12*16+3)*unit + logits, 665674752}, // the first block's input, the final norm and its gradient, a chunk of logits
+		{lower.RecomputeGELU, (12*12+3)*unit + logits, 514679808},
+		{lower.RecomputeBlock, (12 + 1 + 15 + 4) * unit, 101794816}, // inputs, the gradient of one output, that block's values, the gradient of its GELU
+	} {
+		graph, err := gpt2.Build(c, spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := engine.Lower(graph, engine.Options{Recompute: w.how})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := plan.Temporaries(list).Bytes; got != w.want || got < w.least || got > w.least+unit {
+			t.Errorf("%v takes %d bytes, want %d, and between %d and a unit more", w.how, got, w.want, w.least)
+		}
+	}
+}

@@ -1,0 +1,99 @@
+//go:build gpu
+
+#include "cublaslt_plan.h"
+
+#include <string.h>
+
+static cudaDataType data_type(uint32_t type) { return type == DT_BF16 ? CUDA_R_16BF : type == DT_F16 ? CUDA_R_16F : CUDA_R_32F; }
+
+static cublasStatus_t set(const cublaslt *lt, cublasLtMatmulDesc_t operation, cublasLtMatmulDescAttributes_t what, const void *value,
+	size_t bytes) {
+	return lt->calls.cublasLtMatmulDescSetAttribute(operation, what, value, bytes);
+}
+
+// A matrix in rows is its transpose in columns, so cublasLt computes cᵀ = bᵀ·aᵀ: its A is b and its B is a, and each is transposed
+// for it where it is for us.
+static cublasStatus_t describe_operation(const cublaslt *lt, const cublaslt_key *key, CUdeviceptr bias, CUdeviceptr aux,
+	cublasLtMatmulDesc_t operation) {
+	int32_t of_a = key->b_transposed ? CUBLAS_OP_T : CUBLAS_OP_N, of_b = key->a_transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
+	int32_t mode = (int32_t)key->pointer_mode;
+	cublasStatus_t s = set(lt, operation, CUBLASLT_MATMUL_DESC_TRANSA, &of_a, sizeof of_a);
+	if (!s) s = set(lt, operation, CUBLASLT_MATMUL_DESC_TRANSB, &of_b, sizeof of_b);
+	if (!s) s = set(lt, operation, CUBLASLT_MATMUL_DESC_POINTER_MODE, &mode, sizeof mode);
+	if (!s) s = set(lt, operation, CUBLASLT_MATMUL_DESC_EPILOGUE, &key->epilogue, sizeof key->epilogue);
+	if (!s && bias) s = set(lt, operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias);
+	if (!s && aux) s = set(lt, operation, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, &aux, sizeof aux);
+	if (!s && aux) s = set(lt, operation, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, &key->ldc, sizeof key->ldc);
+	return s;
+}
+
+cublasStatus_t cublaslt_describe(const cublaslt *lt, const cublaslt_key *key, CUdeviceptr bias, CUdeviceptr aux, cublaslt_descriptors *d) {
+	const cublaslt_library *l = &lt->calls;
+	cudaDataType operands = data_type(key->operands);
+	memset(d, 0, sizeof *d);
+	cublasStatus_t s = l->cublasLtMatmulDescCreate(&d->operation, key->tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F, CUDA_R_32F);
+	if (!s) s = describe_operation(lt, key, bias, aux, d->operation);
+	uint64_t rows = (uint64_t)(key->b_transposed ? key->K : key->N), columns = (uint64_t)(key->b_transposed ? key->N : key->K);
+	if (!s) s = l->cublasLtMatrixLayoutCreate(&d->a, operands, rows, columns, key->ldb);
+	rows = (uint64_t)(key->a_transposed ? key->M : key->K), columns = (uint64_t)(key->a_transposed ? key->K : key->M);
+	if (!s) s = l->cublasLtMatrixLayoutCreate(&d->b, operands, rows, columns, key->lda);
+	if (!s) s = l->cublasLtMatrixLayoutCreate(&d->c, data_type(key->result), (uint64_t)key->N, (uint64_t)key->M, key->ldc);
+	return s;
+}
+
+void cublaslt_forget(const cublaslt *lt, cublaslt_descriptors *d) {
+	if (d->operation) lt->calls.cublasLtMatmulDescDestroy(d->operation);
+	if (d->a) lt->calls.cublasLtMatrixLayoutDestroy(d->a);
+	if (d->b) lt->calls.cublasLtMatrixLayoutDestroy(d->b);
+	if (d->c) lt->calls.cublasLtMatrixLayoutDestroy(d->c);
+	memset(d, 0, sizeof *d);
+}
+
+// prefer says how much workspace there is, and how the matrices of cublasLt lie: algorithms that need more are left out.
+static cublasStatus_t prefer(const cublaslt *lt, const cublaslt_key *key, cublasLtMatmulPreference_t preference) {
+	uint64_t workspace = CUBLASLT_WORKSPACE;
+	const uint32_t alignments[] = {key->alignment_b, key->alignment_a, key->alignment_c, key->alignment_d};
+	cublasStatus_t s = lt->calls.cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace,
+		sizeof workspace);
+	for (int i = 0; i < 4 && !s; i++)
+		s = lt->calls.cublasLtMatmulPreferenceSetAttribute(preference,
+			(cublasLtMatmulPreferenceAttributes_t)(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES + i), &alignments[i], sizeof alignments[i]);
+	return s;
+}
+
+// choose asks the heuristics for their best algorithm.
+static void choose(const cublaslt *lt, cublaslt_plan *plan, const cublaslt_descriptors *d) {
+	cublasLtMatmulPreference_t preference = NULL;
+	cublasLtMatmulHeuristicResult_t result;
+	int count = 0;
+	cublasStatus_t s = lt->calls.cublasLtMatmulPreferenceCreate(&preference);
+	if (!s) s = prefer(lt, &plan->key, preference);
+	if (!s) s = lt->calls.cublasLtMatmulAlgoGetHeuristic(lt->handle, d->operation, d->a, d->b, d->c, d->c, preference, 1, &result, &count);
+	if (preference) lt->calls.cublasLtMatmulPreferenceDestroy(preference);
+	plan->refused = s || count < 1 || result.state || result.workspaceSize > CUBLASLT_WORKSPACE;
+	if (!plan->refused) plan->algo = result.algo;
+}
+
+// place is where a key stands in the table, or the free place where it belongs.
+static cublaslt_plan *place(cublaslt *lt, const cublaslt_key *key) {
+	const unsigned char *bytes = (const unsigned char *)key;
+	uint32_t hash = 2166136261u; // FNV-1a
+	for (size_t i = 0; i < sizeof *key; i++) hash = (hash ^ bytes[i]) * 16777619u;
+	uint32_t at = hash % CUBLASLT_PLANS;
+	while (lt->plans[at].key.M && memcmp(&lt->plans[at].key, key, sizeof *key)) at = (at + 1) % CUBLASLT_PLANS;
+	return &lt->plans[at];
+}
+
+cublaslt_plan *cublaslt_find(cublaslt *lt, const cublaslt_key *key, const cublaslt_descriptors *d) {
+	cublaslt_plan *plan = place(lt, key);
+	if (plan->key.M) return plan;
+	if (lt->plan_count >= CUBLASLT_PLANS / 2) { // full enough: it begins anew
+		memset(lt->plans, 0, sizeof lt->plans);
+		lt->plan_count = 0;
+		plan = place(lt, key);
+	}
+	plan->key = *key;
+	lt->plan_count++;
+	choose(lt, plan, d);
+	return plan;
+}

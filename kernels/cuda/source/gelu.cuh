@@ -1,0 +1,26 @@
+// The tanh form of GELU and its derivative, as kernels/ref has them, written with the logistic function:
+// (1 + tanh u)/2 = 1/(1 + e^-2u) for u = scale*(x + cubic*x^3).
+#pragma once
+
+#include "device.cuh"
+
+static constexpr float GELU_SCALE = 0.7978845608028654f; // sqrt(2/pi)
+static constexpr float GELU_CUBIC = 0.044715f;
+
+// gelu_decay is e^-2|u|.
+static __device__ inline float gelu_decay(float x) {
+	return expf(fabsf(x) * fmaf(x * x, -2 * GELU_SCALE * GELU_CUBIC, -2 * GELU_SCALE));
+}
+
+// With d the decay, the gate 1/(1 + e^-2u) is 1/(1+d) where x is positive and d/(1+d) where it is negative.
+static __device__ inline float gelu(float x) {
+	float d = gelu_decay(x);
+	return x * ((x < 0 ? d : 1.0f) / (1.0f + d));
+}
+
+// gelu_derivative is s + 2x*s(1-s)*u' for the gate s. s(1-s) is d/(1+d)^2, which loses no digits where s is almost 1.
+static __device__ inline float gelu_derivative(float x) {
+	float d = gelu_decay(x), r = 1.0f / (1.0f + d);
+	float slope = fmaf(x * x, 6 * GELU_SCALE * GELU_CUBIC, 2 * GELU_SCALE);
+	return fmaf(x * (d * r * r), slope, (x < 0 ? d : 1.0f) * r);
+}

@@ -1,0 +1,3 @@
+#include "product_half.cuh"
+
+PRODUCTS_OF_HALVES(f16, __half)

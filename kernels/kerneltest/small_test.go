@@ -1,0 +1,36 @@
+package kerneltest
+
+import (
+	"testing"
+
+	"atoll/kernels"
+	"atoll/kernels/ref"
+)
+
+// A self-test has some cases of every kernel, with its options on and off, and ref passes them.
+func TestSmall(t *testing.T) {
+	for k := range kernels.Count {
+		cases := Small(k)
+		if len(cases) == 0 || len(cases) > smallCases || len(cases) < min(len(Cases(k)), smallCases-1) {
+			t.Errorf("%v has %d small cases of %d", k, len(cases), len(Cases(k)))
+		}
+		for i, arg := range kernels.SignatureOf(k).Args {
+			absent := 0
+			for _, c := range cases {
+				if c.absent(arg.Name) {
+					absent++
+				}
+			}
+			if arg.Optional && (absent == 0 || absent == len(cases)) {
+				t.Errorf("%v: argument %d, %s, is absent in %d of %d small cases", k, i, arg.Name, absent, len(cases))
+			}
+		}
+		for _, c := range cases {
+			for _, precision := range c.Precisions() {
+				for _, problem := range Check(ref.New(), c, precision) {
+					t.Errorf("%s: %v", c.Name(precision), problem)
+				}
+			}
+		}
+	}
+}
