@@ -203,6 +203,15 @@ func (p *Program) locate(id ir.ID, first int64) (kernels.Ref, error) {
 // Run copies the inputs to the device, executes the list and copies the outputs back. It does not allocate.
 func (p *Program) Run() error { return p.run.Run() }
 
+// RunTimed is Run, and sets took to the seconds of each instruction, where the device can tell them.
+func (p *Program) RunTimed(took []float64) error {
+	timed, ok := p.run.(kernels.TimedProgram)
+	if !ok {
+		return fmt.Errorf("%s does not tell the time of each kernel: profile on the CPU", p.store.device.Name())
+	}
+	return timed.RunTimed(took)
+}
+
 // Ints is the memory of an int32 input, to be filled before Run; nil where the program has none of that name.
 func (p *Program) Ints(name string) []int32 { return kernels.Int32s(p.memory(name)) }
 

@@ -44,6 +44,14 @@ type Program interface {
 	Free()
 }
 
+// TimedProgram is a Program that can tell where its time goes.
+type TimedProgram interface {
+	Program
+	// RunTimed is Run, and sets took[i] to the seconds between the end of call i-1, or the start, and the end of call i. took has
+	// one place for each call; behind a Fault its places are as they were.
+	RunTimed(took []float64) error
+}
+
 // Alignment of every buffer and of every offset the planner gives, in bytes: a cache line, and a vector of AVX-512.
 const Alignment = 64
 

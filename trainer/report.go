@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -74,14 +75,19 @@ func (r *run) writeReport() error {
 	return WriteReport(r.path(reportFile), report)
 }
 
-// WriteReport writes a report as the file path, whole or not at all: a reader meets the old page or the new one.
+// WriteReport writes a report as the file path, whole or not at all.
 func WriteReport(path string, report metric.Report) error {
+	return WritePage(path, func(w io.Writer) error { return metric.WriteReport(w, report) })
+}
+
+// WritePage writes what write gives as the file path, whole or not at all: a reader meets the old page or the new one.
+func WritePage(path string, write func(io.Writer) error) error {
 	file, err := os.CreateTemp(filepath.Dir(path), ".report-*.tmp")
 	if err != nil {
 		return fmt.Errorf("report %s: %w", path, err)
 	}
 	defer os.Remove(file.Name()) // of no effect once it has its own name
-	err = metric.WriteReport(file, report)
+	err = write(file)
 	err = cmp.Or(err, file.Chmod(0o644), file.Close())
 	if err == nil {
 		err = os.Rename(file.Name(), path)

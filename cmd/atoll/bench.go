@@ -20,6 +20,8 @@ type benchFlags struct {
 	shapeFlags
 	device    deviceFlags
 	recompute string // of bench train
+	profile   bool   // of bench train
+	report    string // of bench kernels
 	steps     int
 	asJSON    bool
 	notes     io.Writer

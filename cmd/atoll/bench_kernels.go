@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -12,6 +14,8 @@ import (
 	"atoll/engine"
 	"atoll/kernels"
 	"atoll/model"
+	"atoll/trainer"
+	"atoll/trainer/metric"
 )
 
 // kernelsBench is what atoll bench kernels prints.
@@ -50,17 +54,23 @@ func (r kernelsBench) String() string {
 }
 
 func newBenchKernels(s streams) *cobra.Command {
-	return benchCommand(s, &cobra.Command{
+	f := &benchFlags{shapeFlags: shapeFlags{batch: 4, sequence: 64}, steps: 5}
+	c := benchCommand(s, &cobra.Command{
 		Use:   "kernels",
 		Short: "Every kernel of a training step for itself, at the shapes of the model",
 		Long: "Compiles the training step and runs each of its calls alone on random numbers. GFLOP/s are held against the peak on registers,\n" +
 			"GB/s against the memory's bandwidth: arguments that stay in cache can pass it. On a GPU a short call is launched many times in\n" +
 			"a row, and kernels that the GPU lacks are named and left out.",
-		Example: "  atoll bench kernels --model gpt2 --batch 4 --seq 64 --precision bf16",
-	}, &benchFlags{shapeFlags: shapeFlags{batch: 4, sequence: 64}, steps: 5}, benchKernels)
+		Example: "  atoll bench kernels --model gpt2 --batch 4 --seq 64 --precision bf16\n  atoll bench kernels --report kernels.html",
+	}, f, benchKernels)
+	c.Flags().StringVar(&f.report, "report", "", "write a page with a roofline picture to this file, too")
+	return c
 }
 
 func benchKernels(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
+	if folder := filepath.Dir(f.report); f.report != "" && !fileExists(folder) {
+		return nil, fmt.Errorf("--report %s: there is no folder %s: make it first", f.report, folder)
+	}
 	c, device, precision, err := f.open()
 	if err != nil {
 		return nil, err
@@ -78,12 +88,15 @@ func benchKernels(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
 		if err != nil {
 			return nil, err
 		}
-		k.Calls, k.PeakShare, k.BandwidthShare = c.times, share(k.FLOPS, r.Machine.Peak), share(k.BytesPerSecond, r.Machine.Bandwidth)
+		k.Calls, k.PeakShare, k.BandwidthShare = len(c.at), share(k.FLOPS, r.Machine.Peak), share(k.BytesPerSecond, r.Machine.Bandwidth)
 		r.Kernels = append(r.Kernels, k)
 		total += float64(k.Calls) * k.Microseconds
 	}
 	for n := range r.Kernels {
 		r.Kernels[n].StepShare = share(float64(r.Kernels[n].Calls)*r.Kernels[n].Microseconds, total)
+	}
+	if f.report != "" {
+		return r, trainer.WritePage(f.report, func(w io.Writer) error { return metric.WriteRoofline(w, r.roofline()) })
 	}
 	return r, nil
 }

@@ -1,9 +1,14 @@
 package main
 
 import (
+	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"atoll/engine/ir"
+	"atoll/kernels"
 	"atoll/model"
 )
 
@@ -52,7 +57,14 @@ func TestBenchKernels(t *testing.T) {
 	var program programInfo
 	parseJSON(t, mustRun(t, "", append([]string{"inspect", "program", "--train"}, shape...)...), &program)
 	var result kernelsBench
-	parseJSON(t, mustRun(t, "", append([]string{"bench", "kernels", "--steps", "1"}, shape...)...), &result)
+	report := filepath.Join(t.TempDir(), "kernels.html")
+	parseJSON(t, mustRun(t, "", append([]string{"bench", "kernels", "--steps", "1", "--report", report}, shape...)...), &result)
+	if page, err := os.ReadFile(report); err != nil || strings.Count(string(page), "<circle") < 5 || !strings.Contains(string(page), "layernorm.backward") {
+		t.Errorf("%s has no picture of the kernels: %v", report, err)
+	}
+	if code, _, errs := command(t, "", "bench", "kernels", "--report", filepath.Join(report, "x", "y.html")); code != exitFailed || !strings.Contains(errs, "make it first") {
+		t.Errorf("exit %d, %q, want %d and what to do", code, errs, exitFailed)
+	}
 	calls := 0
 	for _, k := range result.Kernels {
 		calls += k.Calls
@@ -68,10 +80,55 @@ func TestBenchKernels(t *testing.T) {
 	}
 }
 
+// All instructions of a step are in its profile, and their times add up to the step.
+func TestBenchTrainProfile(t *testing.T) {
+	shape := []string{"--model", "mini", "--layers", "2", "--batch", "2", "--seq", "64", "--precision", "fp32", "--json"}
+	var program programInfo
+	parseJSON(t, mustRun(t, "", append([]string{"inspect", "program", "--train"}, shape...)...), &program)
+	var result trainBench
+	parseJSON(t, mustRun(t, "", append([]string{"bench", "train", "--steps", "8", "--profile"}, shape...)...), &result)
+	calls, sum := 0, 0.0
+	for _, k := range result.Profile.Kernels {
+		calls += k.Calls
+		sum += float64(k.Calls) * k.Microseconds / 1e3
+	}
+	p := result.Profile
+	if calls != len(program.Instructions) || p.Steps != 8 {
+		t.Errorf("%d calls in %d steps, want %d in 8", calls, p.Steps, len(program.Instructions))
+	}
+	if share := sum / p.Milliseconds; math.Abs(share-p.Accounted) > 1e-9 || share < 0.97 || share > 1 {
+		t.Errorf("the kernels' %g ms are %g of the step's %g, and %g is said: want 0.97 to 1", sum, share, p.Milliseconds, p.Accounted)
+	}
+	text := mustRun(t, "", "bench", "train", "--model", "mini", "--layers", "1", "--batch", "1", "--seq", "8", "--steps", "1", "--profile")
+	if !strings.Contains(text, "where a step of") || !strings.Contains(text, "head.loss") {
+		t.Errorf("no profile in\n%s", text)
+	}
+}
+
+// Averages are over whole steps: two of eight at each end are left out.
+func TestProfileOf(t *testing.T) {
+	list := ir.Program{Instrs: []ir.Instr{{Kernel: kernels.Add, Dims: [kernels.MaxDims]int64{8}}, {Kernel: kernels.GELUBackward, Dims: [kernels.MaxDims]int64{8}},
+		{Kernel: kernels.Add, Dims: [kernels.MaxDims]int64{8}}}}
+	var steps []timedStep
+	for _, took := range []float64{900, 40, 10, 30, 1, 20, 800, 2} { // the middle half: 10, 20, 30, 40
+		steps = append(steps, timedStep{took, []float64{took / 10, took / 2, took / 5}})
+	}
+	p := profileOf(list, steps)
+	if len(p.Kernels) != 2 || p.Kernels[0].Kernel != "gelu.backward" || p.Kernels[1].Calls != 2 {
+		t.Fatalf("%+v, want gelu.backward before two calls of add", p.Kernels)
+	}
+	for _, c := range []struct{ got, want float64 }{{p.Milliseconds, 25e3}, {p.Accounted, 0.8}, {p.Kernels[0].Microseconds, 12.5e6},
+		{p.Kernels[1].Microseconds, 3.75e6}, {p.Kernels[1].StepShare, 0.3}, {p.Kernels[1].BytesPerSecond, 3 * 32 / 3.75}} {
+		if math.Abs(c.got/c.want-1) > 1e-12 {
+			t.Errorf("got %g, want %g in %+v", c.got, c.want, p)
+		}
+	}
+}
+
 func TestBenchTokenize(t *testing.T) {
 	var r tokenizeBench
-	parseJSON(t, mustRun(t, "", "bench", "tokenize", "--tokenizer", "bytes", "--steps", "1", "--json"), &r)
-	if r.Tokens != r.Bytes || r.BytesPerSecond <= 0 || r.DecodedBytes <= 0 {
-		t.Errorf("%+v, want a token for each byte and two rates", r)
+	parseJSON(t, mustRun(t, "", "bench", "tokenize", "--tokenizer", "bytes", "--threads", "2", "--steps", "1", "--json"), &r)
+	if r.Tokens != r.Bytes || r.Threads != 2 || r.BytesPerSecond <= 0 || r.OneThread <= 0 || r.DecodedBytes <= 0 {
+		t.Errorf("%+v, want a token for each byte and three rates", r)
 	}
 }

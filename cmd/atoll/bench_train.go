@@ -18,14 +18,15 @@ import (
 // trainBench is what atoll bench train prints.
 type trainBench struct {
 	workload
-	TokensPerSecond float64     `json:"tokens_per_second"`
-	Milliseconds    float64     `json:"milliseconds"` // of a step
-	FirstStep       float64     `json:"first_step_milliseconds"`
-	PeakShare       float64     `json:"peak_share"`     // of the machine's operations a second, 0 to 1
-	ResidentBytes   int64       `json:"resident_bytes"` // the process at its largest, while it trained
-	DeviceBytes     int64       `json:"device_bytes"`   // of a GPU's memory that are in use after it, by whomever
-	Loss            float64     `json:"loss"`           // after the last step
-	Machine         machineInfo `json:"machine"`
+	TokensPerSecond float64       `json:"tokens_per_second"`
+	Milliseconds    float64       `json:"milliseconds"` // of a step
+	FirstStep       float64       `json:"first_step_milliseconds"`
+	PeakShare       float64       `json:"peak_share"`     // of the machine's operations a second, 0 to 1
+	ResidentBytes   int64         `json:"resident_bytes"` // the process at its largest, while it trained
+	DeviceBytes     int64         `json:"device_bytes"`   // of a GPU's memory that are in use after it, by whomever
+	Loss            float64       `json:"loss"`           // after the last step
+	Machine         machineInfo   `json:"machine"`
+	Profile         *profileBench `json:"profile,omitempty"`
 }
 
 func (r trainBench) String() string {
@@ -34,16 +35,18 @@ func (r trainBench) String() string {
 	if r.DeviceBytes > 0 {
 		text += fmt.Sprintf(", %s of the GPU's memory", showBytes(r.DeviceBytes))
 	}
-	return text
+	return text + r.Profile.String()
 }
 
 func newBenchTrain(s streams) *cobra.Command {
 	f := &benchFlags{shapeFlags: shapeFlags{batch: 4, sequence: 64}, steps: 10}
 	c := benchCommand(s, &cobra.Command{
-		Use:     "train",
-		Short:   "Steps of pretraining: forward, backward, clipping and AdamW on random tokens",
-		Example: "  atoll bench train --model gpt2 --batch 4 --seq 64 --steps 10 --json\n  atoll bench train --model mini --layers 4 --width 128 --heads 4 --vocab 257 --batch 12",
+		Use:   "train",
+		Short: "Steps of pretraining: forward, backward, clipping and AdamW on random tokens",
+		Example: "  atoll bench train --model gpt2 --batch 4 --seq 64 --steps 10 --json\n  atoll bench train --model gpt2 --profile\n" +
+			"  atoll bench train --model mini --layers 4 --width 128 --heads 4 --vocab 257 --batch 12",
 	}, f, benchTrain)
+	c.Flags().BoolVar(&f.profile, "profile", false, "and time each kernel within as many more steps")
 	recomputeFlag(c.Flags(), &f.recompute)
 	return c
 }
@@ -65,18 +68,19 @@ func benchTrain(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
 		return nil, err
 	}
 	defer p.Free()
-	step, random := 0, rand.New(rand.NewPCG(1, 0))
-	seconds, first, err := median(ctx, f.steps, func() error {
+	number, random := 0, rand.New(rand.NewPCG(1, 0))
+	step := func(run func() error) error {
 		for _, name := range []string{gpt2.Tokens, gpt2.Targets} {
 			for i := range p.Ints(name) {
 				p.Ints(name)[i] = random.Int32N(int32(c.Vocab))
 			}
 		}
 		store.Step()[kernels.StepLossScale] = 1 / float32(f.batch*f.sequence)
-		benchAdamW.Fill(store.Step(), 1e-4, step)
-		step++
-		return p.Run()
-	})
+		benchAdamW.Fill(store.Step(), 1e-4, number)
+		number++
+		return run()
+	}
+	seconds, first, err := median(ctx, f.steps, func() error { return step(p.Run) })
 	if err != nil {
 		return nil, err
 	}
@@ -88,8 +92,14 @@ func benchTrain(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
 		}
 		r.DeviceBytes = total - free
 	}
+	if f.profile {
+		if r.Profile, err = profile(ctx, p, f.steps, step); err != nil {
+			return nil, err
+		}
+	}
 	r.TokensPerSecond = float64(f.batch*f.sequence) / seconds
 	r.Machine = measureMachine(device, precision)
+	r.Profile.hold(r.Machine)
 	r.PeakShare = metric.PeakShare(r.TokensPerSecond, metric.TrainingFLOPs(c.Layers, c.Width, c.Vocab, f.sequence), r.Machine.Peak)
 	return r, nil
 }

@@ -10,15 +10,15 @@ import (
 
 // programCall is work that a program does, once or several times.
 type programCall struct {
-	kernels.Call // its arguments are present or absent, and nowhere
-	times        int
+	kernels.Call       // its arguments are present or absent, and nowhere
+	at           []int // the instructions that do it
 }
 
 // distinctCalls are the calls of a program, each kind once, in the order of their first appearance.
 func distinctCalls(list ir.Program) []programCall {
-	at := map[string]int{}
+	known := map[string]int{}
 	var calls []programCall
-	for _, i := range list.Instrs {
+	for index, i := range list.Instrs {
 		c := kernels.Call{Kernel: i.Kernel, Precision: i.Precision, Dims: i.Dims, Scalars: i.Scalars}
 		for n, id := range i.Args {
 			if id == ir.None {
@@ -26,13 +26,13 @@ func distinctCalls(list ir.Program) []programCall {
 			}
 		}
 		key := callKey(&c)
-		n, known := at[key]
-		if !known {
+		n, again := known[key]
+		if !again {
 			n = len(calls)
-			at[key] = n
+			known[key] = n
 			calls = append(calls, programCall{Call: c})
 		}
-		calls[n].times++
+		calls[n].at = append(calls[n].at, index)
 	}
 	return calls
 }

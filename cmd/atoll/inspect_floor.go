@@ -42,7 +42,7 @@ type stepFloor struct {
 func floors(list ir.Program, info programInfo, gpus []ratedGPU) *floorInfo {
 	f := &floorInfo{}
 	for _, c := range distinctCalls(list) {
-		k := kernelFloor{Kernel: c.Kernel.String(), Dims: describeDims(&c.Call), Calls: c.times, Bytes: c.Traffic(), Operations: c.Operations()}
+		k := kernelFloor{Kernel: c.Kernel.String(), Dims: describeDims(&c.Call), Calls: len(c.at), Bytes: c.Traffic(), Operations: c.Operations()}
 		for _, g := range gpus {
 			seconds, memory := g.floor(&c.Call)
 			limit := "products"

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -92,11 +93,9 @@ func tokenize(ctx context.Context, s streams, f *tokenizeFlags, args []string) e
 		t.name = args[0]
 	}
 	return in.each(ctx, func(c *chunk) error {
-		for i, text := range c.texts {
-			if err := t.row(text, c.bad[i], done+i+1); err != nil {
-				out.Flush() // what came before the bad row; its error is the one to tell
-				return err
-			}
+		if err := t.chunk(c, done); err != nil {
+			out.Flush() // what came before the bad row; its error is the one to tell
+			return err
 		}
 		done += len(c.texts)
 		line.update(done, c.read, in.total)
@@ -104,22 +103,37 @@ func tokenize(ctx context.Context, s streams, f *tokenizeFlags, args []string) e
 	})
 }
 
-// tokenWriter turns one row of the input into one line of the output.
+// tokenWriter turns each row of the input into one line of the output.
 type tokenWriter struct {
 	tokenizer *bpe.Tokenizer
 	out       *bufio.Writer
 	flags     *tokenizeFlags
 	name      string // of the input, for errors
-	ids       []int32
 	bytes     []byte
 }
 
-func (t *tokenWriter) row(text string, bad *data.BadRow, number int) error {
+// chunk writes the lines of a chunk that has so many rows before it.
+func (t *tokenWriter) chunk(c *chunk, before int) error {
+	if t.flags.decode {
+		for i, text := range c.texts {
+			if err := t.decodeRow(text, c.bad[i], before+i+1); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	i := -1
+	return data.Encode(t.tokenizer, 0, slices.Values(c.texts), func(ids []int32) error {
+		if i++; c.bad[i] != nil {
+			return t.object("error", c.bad[i].Error())
+		}
+		return t.line(ids)
+	})
+}
+
+func (t *tokenWriter) decodeRow(text string, bad *data.BadRow, number int) error {
 	if bad != nil {
 		return t.object("error", bad.Error())
-	}
-	if !t.flags.decode {
-		return t.encode(text)
 	}
 	err := t.decode(text)
 	if err == nil {
@@ -132,10 +146,9 @@ func (t *tokenWriter) row(text string, bad *data.BadRow, number int) error {
 	return err
 }
 
-func (t *tokenWriter) encode(text string) error {
-	t.ids = t.tokenizer.Encode(t.ids[:0], text)
+func (t *tokenWriter) line(ids []int32) error {
 	t.bytes = append(t.bytes[:0], `{"ids":[`...)
-	for i, id := range t.ids {
+	for i, id := range ids {
 		if i > 0 {
 			t.bytes = append(t.bytes, ',')
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"atoll/kernels"
 )
@@ -107,6 +108,49 @@ func TestProgramChecks(t *testing.T) {
 	p.Free()
 	if err := p.Run(); err == nil {
 		t.Error("a program that was freed runs")
+	}
+}
+
+// A timed run does the same work, and the times of its calls fill the run.
+func TestRunTimed(t *testing.T) {
+	d := open(t, Options{Threads: 2})
+	const rows, width = 64, 768
+	b, err := d.NewBuffer(4 * rows * width * 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Free()
+	small := kernels.Call{Kernel: kernels.Add, Dims: [kernels.MaxDims]int64{width}}
+	large := kernels.Call{Kernel: kernels.Add, Dims: [kernels.MaxDims]int64{rows * width}}
+	for i := range 3 {
+		small.Args[i], large.Args[i] = kernels.At(0, int64(i)*4*rows*width), kernels.At(0, int64(i)*4*rows*width)
+	}
+	kernels.Float32s(b.Bytes())[rows*width] = 2
+	p, err := d.NewProgram([]kernels.Call{small, large, small}, []kernels.Buffer{b})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Free()
+	took := make([]float64, 3)
+	if err := p.(kernels.TimedProgram).RunTimed(took); err != nil || kernels.Float32s(b.Bytes())[0] != 2 {
+		t.Errorf("a timed run gives %v, and 2+0 = %v", err, kernels.Float32s(b.Bytes())[0])
+	}
+	best := 0.0 // another process may come between the clock's readings here and in C
+	for range 50 {
+		began := time.Now()
+		if err := p.(kernels.TimedProgram).RunTimed(took); err != nil {
+			t.Fatal(err)
+		}
+		if took[0] <= 0 || took[1] <= 0 || took[2] <= 0 {
+			t.Fatalf("calls took %v s, want some time each", took)
+		}
+		best = max(best, (took[0]+took[1]+took[2])/time.Since(began).Seconds())
+	}
+	if best < 0.5 || best > 1 {
+		t.Errorf("the calls are %.0f %% of the run, want nearly all of it", 100*best)
+	}
+	if err := p.(kernels.TimedProgram).RunTimed(took[:2]); err == nil || !strings.Contains(err.Error(), "the program has 3") {
+		t.Errorf("room for 2 times of 3 calls: %v", err)
 	}
 }
 

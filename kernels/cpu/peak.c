@@ -1,13 +1,5 @@
-#define _POSIX_C_SOURCE 200809L
+#include "clock.h"
 #include "run.h"
-
-#include <time.h>
-
-static double seconds(void) {
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 enum { TRIES = 20 };
 static const int64_t STEPS = 100000; // of a peak's try: about a millisecond

@@ -65,14 +65,30 @@ func bind(bound *C.atoll_bound, call *kernels.Call, segments []kernels.Buffer) {
 }
 
 // Run is one call into C and allocates nothing unless a kernel fails.
-func (p *program) Run() error {
+func (p *program) Run() error { return p.replay(nil) }
+
+// RunTimed is Run through another loop in C, which reads the clock between calls.
+func (p *program) RunTimed(took []float64) error {
+	if len(took) != len(p.names) {
+		return fmt.Errorf("cpu: room for the times of %d calls, the program has %d", len(took), len(p.names))
+	}
+	return p.replay(took)
+}
+
+// replay runs the calls, and times them where took is there for it.
+func (p *program) replay(took []float64) error {
 	d := p.device
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.team == nil || p.calls == nil {
 		return fmt.Errorf("cpu: run of a program that was freed, or whose device was closed")
 	}
-	failed := C.atoll_run(d.team, d.variant, p.calls, C.int64_t(len(p.names)), p.reason)
+	failed := C.int64_t(-1)
+	if n := C.int64_t(len(p.names)); len(took) == 0 {
+		failed = C.atoll_run(d.team, d.variant, p.calls, n, p.reason)
+	} else {
+		failed = C.atoll_run_timed(d.team, d.variant, p.calls, n, p.reason, (*C.double)(unsafe.SliceData(took)))
+	}
 	if failed < 0 {
 		return nil
 	}

@@ -1,3 +1,4 @@
+#include "clock.h"
 #include "run.h"
 
 #include <stdio.h>
@@ -62,22 +63,31 @@ const atoll_variant *atoll_variant_at(int i, int *supported) {
 	return variants[i].variant;
 }
 
-static int64_t replay(team *t, const atoll_variant *v, const atoll_bound *calls, int64_t n, char *error) {
-	for (int64_t i = 0; i < n; i++) {
-		const atoll_bound *b = &calls[i];
-		atoll_kernel_fn *kernel = v->kernels[b->call.kernel];
-		if (!kernel) {
-			snprintf(error, ATOLL_ERROR_BYTES, "the %s variant has no such kernel", v->name);
-			return i;
-		}
-		if (kernel(t, &b->call, b->arg, error)) return i;
+static int run_call(team *t, const atoll_variant *v, const atoll_bound *b, char *error) {
+	atoll_kernel_fn *kernel = v->kernels[b->call.kernel];
+	if (!kernel) {
+		snprintf(error, ATOLL_ERROR_BYTES, "the %s variant has no such kernel", v->name);
+		return 1;
 	}
-	return -1;
+	return kernel(t, &b->call, b->arg, error);
 }
 
 int64_t atoll_run(team *t, const atoll_variant *v, const atoll_bound *calls, int64_t n, char *error) {
+	int64_t i = 0;
 	team_wake(t);
-	int64_t failed = replay(t, v, calls, n, error);
+	while (i < n && !run_call(t, v, &calls[i], error)) i++;
 	team_rest(t);
-	return failed;
+	return i < n ? i : -1;
+}
+
+int64_t atoll_run_timed(team *t, const atoll_variant *v, const atoll_bound *calls, int64_t n, char *error, double *took) {
+	int64_t i = 0;
+	team_wake(t);
+	for (double start = seconds(); i < n && !run_call(t, v, &calls[i], error); i++) {
+		double end = seconds();
+		took[i] = end - start;
+		start = end;
+	}
+	team_rest(t);
+	return i < n ? i : -1;
 }

@@ -22,6 +22,9 @@ const char *atoll_compiler(void);
 // atoll_run replays n calls and is -1, or the index of the call that failed, with the reason in error.
 int64_t atoll_run(team *t, const atoll_variant *v, const atoll_bound *calls, int64_t n, char *error);
 
+// atoll_run_timed is atoll_run and gives the seconds that each call took, from the end of the one before it.
+int64_t atoll_run_timed(team *t, const atoll_variant *v, const atoll_bound *calls, int64_t n, char *error, double *took);
+
 // Zeroed memory, 64-byte aligned, in large pages where the system has them (memory_linux.c, memory_other.c); NULL when
 // there is none left. atoll_release takes the size that was asked for.
 void *atoll_alloc(size_t bytes);

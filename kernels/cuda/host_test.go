@@ -89,8 +89,8 @@ func TestHostBuffer(t *testing.T) {
 }
 
 // A program copies what the host wrote to its side of an exchange to the device, and the results back, within the run's one wait.
-func TestStandInExchange(t *testing.T) {
-	standIn(t)
+func TestHostExchange(t *testing.T) {
+	emulated(t)
 	d := open(t)
 	const in, out, elements = 2048, 1024, 256
 	x, err := d.NewExchange(in, out)

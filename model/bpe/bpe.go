@@ -22,12 +22,14 @@ type Tokenizer struct {
 	tokens    []string   // bytes of each id; "" where the vocabulary has a gap
 	bytes     [256]int32 // id of each single byte
 	rules     []rule     // merge rules, the first to be applied first
+	merged    []int32    // id that each rule makes, apart from the rest since it is all that merging needs
 	pairs     pairTable  // rank of the rule that merges a pair
 	bytePairs []uint32   // the same for two single bytes, first byte times 256 plus second; half of all look-ups
 	added     []addedToken
 	eot       int32
 	classes   *classTable
-	cache     wordCache
+	cuts      *cutTable
+	caches    sync.Pool // *wordCache
 	scratch   sync.Pool // *longWord
 }
 
@@ -48,15 +50,17 @@ func newTokenizer(tokens []string, rules []rule, added []addedToken, eot int32) 
 	if len(rules) == 0 {
 		return t // Encode needs nothing more
 	}
-	t.pairs = newPairTable(len(rules))
+	t.pairs, t.merged = newPairTable(len(rules)), make([]int32, len(rules))
 	for rank, r := range rules {
 		t.pairs.set(r.left, r.right, uint32(rank))
+		t.merged[rank] = r.merged
 	}
 	t.bytePairs = make([]uint32, 1<<16)
 	for k := range t.bytePairs {
 		t.bytePairs[k] = t.pairs.rank(t.bytes[k>>8], t.bytes[k&0xFF])
 	}
-	t.cache = newWordCache()
+	t.cuts = newCutTable(tokens, rules)
+	t.caches.New = func() any { return new(wordCache) }
 	t.scratch.New = func() any { return new(longWord) }
 	return t
 }

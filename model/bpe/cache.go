@@ -1,70 +1,86 @@
 package bpe
 
 import (
-	"hash/maphash"
-	"sync/atomic"
+	"encoding/binary"
+	"math"
+	"math/bits"
 )
 
 const (
-	cacheSlots    = 1 << 16 // a word has two slots it may stand in
-	maxCachedWord = 30      // bytes; longer words seldom come again
-	maxCachedIDs  = 8
+	cacheBits     = 16
+	cacheSlots    = 1 << cacheBits // a word has two slots it may stand in
+	maxCachedWord = 15             // bytes; longer words are rare, and seldom come again
+	maxCachedIDs  = 3
 )
 
-// A wordCache remembers the ids of words. It holds 5 MB at most: a word takes the place of an older one. It needs no
-// locks: an entry never changes once it is stored. A word is stored when it is seen a second time, so that a text of words that
-// never come again (Chinese, which has no spaces) neither allocates nor drives out the words that do.
-type wordCache struct {
-	seed  maphash.Seed
-	words []atomic.Pointer[cachedWord]
-	seen  []atomic.Uint32 // part of the hash of the word last missed in a slot
-}
+// A wordCache remembers the ids of short words in 2 MB: a word takes the place of an older one. One goroutine uses it at a
+// time, so it needs no locks, and it holds no pointers, so a hit is one memory access and the garbage collector has nothing to do.
+type wordCache struct{ words [cacheSlots]cachedWord }
 
-// cachedWord is one cache line and holds no pointer, so a hit costs two memory accesses and the garbage collector nothing.
+// cachedWord is half a cache line; the two slots of a word are one line.
 type cachedWord struct {
-	ids       [maxCachedIDs]int32
-	word      [maxCachedWord]byte
-	size, len uint8 // bytes of word, number of ids
+	key  wordKey
+	ids  [maxCachedIDs]int32
+	size int32 // number of ids; 0 for an empty slot
 }
 
-// is tells whether this is the entry of a word.
-func (w *cachedWord) is(word string) bool { return w != nil && string(w.word[:w.size]) == word }
+// A wordKey is the bytes of a short word behind one another, zeros after them, and their number in the last byte.
+type wordKey struct{ low, high uint64 }
 
-func newWordCache() wordCache {
-	return wordCache{
-		seed:  maphash.MakeSeed(),
-		words: make([]atomic.Pointer[cachedWord], cacheSlots),
-		seen:  make([]atomic.Uint32, cacheSlots),
+// keyOf gives the key of text[i:end], at most maxCachedWord bytes. It reads beyond the word where there is more text.
+func keyOf(text string, i, end int) wordKey {
+	if i+16 > len(text) {
+		return keyAtEnd(text[i:end])
 	}
+	n := end - i
+	low := load8(text[i:i+8]) & (math.MaxUint64 >> (64 - 8*min(n, 8)))
+	high := load8(text[i+8:i+16]) & (math.MaxUint64 >> (64 - 8*max(n-8, 0)))
+	return wordKey{low, high | uint64(n)<<56}
 }
 
-// get gives the ids of a word, nil if they are not known, and the word's hash for put.
-func (c *wordCache) get(word string) (ids []int32, hash uint64) {
-	hash = maphash.String(c.seed, word)
-	slot := hash % cacheSlots
-	if w := c.words[slot].Load(); w.is(word) {
-		return w.ids[:w.len], hash
-	}
-	if w := c.words[slot^1].Load(); w.is(word) {
-		return w.ids[:w.len], hash
-	}
-	return nil, hash
+// keyAtEnd gives the key of a word that has less than 16 bytes of text from its start on.
+func keyAtEnd(word string) wordKey {
+	var padded [16]byte
+	copy(padded[:], word)
+	padded[15] = byte(len(word))
+	return wordKey{binary.LittleEndian.Uint64(padded[:8]), binary.LittleEndian.Uint64(padded[8:])}
 }
 
-// put stores a copy of a word and its ids if the word was put before. The word that stood in its slot moves to the
-// neighbouring slot. A word of too many bytes or ids is not stored.
-func (c *wordCache) put(hash uint64, word string, ids []int32) {
-	if len(word) > maxCachedWord || len(ids) > maxCachedIDs {
+// load8 reads 8 bytes, the first one lowest; the compiler makes one load of it.
+func load8(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+// slot gives the slot of a key: multiplicative hashing (Knuth, The Art of Computer Programming, volume 3, section 6.4) of its
+// two halves, the multipliers being odd. A text made to collide costs its own encoding time and nothing else.
+func (k wordKey) slot() uint64 {
+	h := k.low ^ bits.RotateLeft64(k.high*0x9E3779B97F4A7C15, 29)
+	return h * 0x9E3779B97F4A7C15 >> (64 - cacheBits)
+}
+
+// find gives a word's entry, nil if it is not known.
+func (c *wordCache) find(k wordKey) *cachedWord {
+	slot := k.slot() % cacheSlots
+	if w := &c.words[slot]; w.key == k {
+		return w
+	}
+	if w := &c.words[slot^1]; w.key == k {
+		return w
+	}
+	return nil
+}
+
+// put stores a word that was not found. The word that stood in its slot moves to the neighbouring slot. A word of too many ids is
+// not stored.
+func (c *wordCache) put(k wordKey, ids []int32) {
+	if len(ids) > maxCachedIDs {
 		return
 	}
-	slot, mark := hash%cacheSlots, uint32(hash>>32)
-	if c.seen[slot].Swap(mark) != mark {
-		return
-	}
-	w := &cachedWord{size: uint8(len(word)), len: uint8(len(ids))}
-	copy(w.word[:], word)
+	slot := k.slot() % cacheSlots
+	c.words[slot^1] = c.words[slot]
+	w := &c.words[slot]
+	w.key, w.size = k, int32(len(ids))
 	copy(w.ids[:], ids)
-	if old := c.words[slot].Swap(w); old != nil {
-		c.words[slot^1].Store(old)
-	}
 }

@@ -3,6 +3,7 @@ package bpe
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxWord is the length in bytes above which a word is encoded in pieces, so that a file of one line without spaces needs
@@ -19,34 +20,50 @@ func (t *Tokenizer) Encode(dst []int32, text string) []int32 {
 		}
 		return dst
 	}
+	cache := t.caches.Get().(*wordCache)
 	for i := 0; i < len(text); {
 		end := t.classes.next(text, i)
 		for end-i > maxWord {
 			cut := i + charactersWithin(text[i:end], maxWord)
-			dst = t.appendWord(dst, text[i:cut])
+			dst = t.appendWord(cache, dst, text, i, cut)
 			i = cut
 		}
-		dst = t.appendWord(dst, text[i:end])
+		dst = t.appendWord(cache, dst, text, i, end)
 		i = end
+	}
+	t.caches.Put(cache)
+	return dst
+}
+
+// appendWord appends the ids of the word text[i:end]. A word that ends in ASCII is seldom made of pieces, so it is first looked
+// for as a whole.
+func (t *Tokenizer) appendWord(cache *wordCache, dst []int32, text string, i, end int) []int32 {
+	if text[end-1] < utf8.RuneSelf && end-i <= maxCachedWord {
+		return t.appendPiece(cache, dst, text, i, end)
+	}
+	for i < end {
+		cut := t.cuts.pieceEnd(text, i, end)
+		dst = t.appendPiece(cache, dst, text, i, cut)
+		i = cut
 	}
 	return dst
 }
 
-// appendWord appends the ids of one word, from the cache if they are there.
-func (t *Tokenizer) appendWord(dst []int32, word string) []int32 {
-	if len(word) == 1 {
-		return append(dst, t.bytes[word[0]])
+// appendPiece appends the ids of the piece text[i:end], from the cache if they are there.
+func (t *Tokenizer) appendPiece(cache *wordCache, dst []int32, text string, i, end int) []int32 {
+	if end-i == 1 {
+		return append(dst, t.bytes[text[i]])
 	}
-	if len(word) > maxCachedWord {
-		return t.appendMerged(dst, word)
+	if end-i > maxCachedWord {
+		return t.appendMerged(dst, text[i:end])
 	}
-	ids, hash := t.cache.get(word)
-	if ids != nil {
-		return append(dst, ids...)
+	key := keyOf(text, i, end)
+	if w := cache.find(key); w != nil {
+		return append(dst, w.ids[0], w.ids[1], w.ids[2])[:len(dst)+int(w.size)]
 	}
 	start := len(dst)
-	dst = t.appendMerged(dst, word)
-	t.cache.put(hash, word, dst[start:])
+	dst = t.appendMerged(dst, text[i:end])
+	cache.put(key, dst[start:])
 	return dst
 }
 

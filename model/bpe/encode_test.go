@@ -162,6 +162,41 @@ func TestEncodeCutsHugeWord(t *testing.T) {
 	}
 }
 
+// Words that were cut in pieces and words from the cache have the ids of the whole word merged at once.
+func TestEncodeEqualsMergedWords(t *testing.T) {
+	for _, name := range []string{"english", "chinese"} {
+		trained, err := Load("testdata/" + name + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, word := range words(readText(t, "testdata/"+name+".txt")) {
+			for _, tok := range []*Tokenizer{GPT2(), trained} {
+				if got, want := tok.Encode(nil, word), tok.appendMergedLong(nil, word); !slices.Equal(got, want) {
+					t.Fatalf("Encode(%q) = %v, want %v", word, got, want)
+				}
+			}
+		}
+	}
+}
+
+// A key is the word's own wherever the word stands, and no other word's.
+func TestKeys(t *testing.T) {
+	words := []string{"a", "a\x00", "ab", "1234567", "12345678", "12345678\x00", "123456789", "123456781234567", strings.Repeat("\xff", 15)}
+	keys := make(map[wordKey]string)
+	for _, word := range words {
+		key := keyOf(word, 0, len(word))
+		if other, known := keys[key]; known {
+			t.Errorf("%q and %q have the same key", word, other)
+		}
+		keys[key] = word
+		for _, text := range []string{"xyz" + word, "xyz" + word + "more than sixteen bytes of text"} {
+			if keyOf(text, 3, 3+len(word)) != key {
+				t.Errorf("the key of %q is another in %q", word, text)
+			}
+		}
+	}
+}
+
 func TestEncodeAllocatesNothing(t *testing.T) {
 	text := strings.Repeat("It's the same text again, 中文 too.\n", 20)
 	dst := GPT2().Encode(nil, text)

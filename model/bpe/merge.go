@@ -81,7 +81,7 @@ func (t *Tokenizer) mergeShort(ids []int32, ranks []uint32) int {
 		if rank == noRank {
 			return len(ids)
 		}
-		ids[best] = t.rules[rank].merged
+		ids[best] = t.merged[rank]
 		copy(ids[best+1:], ids[best+2:])
 		copy(ranks[best+1:], ranks[best+2:])
 		n--

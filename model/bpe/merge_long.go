@@ -22,7 +22,7 @@ func (t *Tokenizer) appendMergedLong(dst []int32, word string) []int32 {
 		if w.ids[at] < 0 || w.rank(t, at) != rank {
 			continue
 		}
-		w.merge(at, t.rules[rank].merged)
+		w.merge(at, t.merged[rank])
 		if before := w.prev[at]; before >= 0 {
 			w.push(w.rank(t, before), before)
 		}

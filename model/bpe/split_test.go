@@ -74,6 +74,23 @@ func TestSplit(t *testing.T) {
 	}
 }
 
+func TestLeadingLetters(t *testing.T) {
+	for b := range 256 {
+		isLetter := b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
+		for at := range 8 {
+			text := []byte("abYZayAZ")
+			text[at] = byte(b)
+			want := at
+			if isLetter {
+				want = 8
+			}
+			if got := leadingLetters(load8(string(text))); got != want {
+				t.Errorf("%q begins with %d letters, want %d", text, got, want)
+			}
+		}
+	}
+}
+
 // Go's tables are a second source for the classes of the code points that its Unicode version knows.
 func TestClassesEqualGo(t *testing.T) {
 	differ := 0

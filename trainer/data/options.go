@@ -26,7 +26,7 @@ const (
 	Skip BadRowPolicy = "skip" // the row is left out, counted and listed in the summary
 )
 
-// Tokenizer turns text into token ids; model/bpe has one.
+// Tokenizer turns text into token ids; model/bpe has one. Several goroutines may call Encode at once.
 type Tokenizer interface {
 	// Encode appends the ids of text to dst. Text that spells a special token may be encoded as that token.
 	Encode(dst []int32, text string) []int32

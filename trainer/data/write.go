@@ -50,7 +50,6 @@ type writer struct {
 	tok    Tokenizer
 	vocab  int32
 	splits [3]*splitWriter
-	tokens []int32
 	eot    [1]int32
 	inside int64 // end-of-text tokens that the tokenizer found inside texts
 }
@@ -78,7 +77,7 @@ func newWriter(im *Import, dir string, tok Tokenizer) *writer {
 }
 
 func (w *writer) writeSplits(ctx context.Context) error {
-	if err := w.im.pieces(ctx, "tokenize", w.add); err != nil {
+	if err := w.encode(ctx); err != nil {
 		return err
 	}
 	for _, s := range w.splits {
@@ -100,17 +99,49 @@ func (w *writer) closeAll() {
 	}
 }
 
-// add tokenises one piece and appends it to its split.
-func (w *writer) add(p piece) error {
+// waitingPiece is a piece whose ids are not there yet.
+type waitingPiece struct {
+	record int
+	split  splitID
+	first  bool
+	bytes  int64
+}
+
+// encode reads all pieces and adds each once its ids are there.
+func (w *writer) encode(ctx context.Context) error {
+	var read error
+	var waiting []waitingPiece
+	texts := func(yield func(string) bool) {
+		read = w.im.pieces(ctx, "tokenize", func(p piece) error {
+			text := string(p.text)
+			waiting = append(waiting, waitingPiece{p.record, p.split, p.first, int64(len(text))})
+			if !yield(text) {
+				return errStop
+			}
+			return nil
+		})
+	}
+	err := Encode(w.tok, 0, texts, func(ids []int32) error {
+		p := waiting[0]
+		waiting = waiting[1:]
+		return w.add(p, ids)
+	})
+	if err != nil {
+		return err
+	}
+	return read
+}
+
+// add appends the ids of a piece to its split.
+func (w *writer) add(p waitingPiece, ids []int32) error {
 	s := w.splits[p.split]
 	if p.first {
 		if err := w.begin(s, p.record); err != nil {
 			return err
 		}
 	}
-	s.bytes += int64(len(p.text))
-	w.tokens = w.tok.Encode(w.tokens[:0], string(p.text))
-	for _, token := range w.tokens {
+	s.bytes += p.bytes
+	for _, token := range ids {
 		if token < 0 || token >= w.vocab {
 			return fmt.Errorf("%s: the tokenizer gave token %d, want 0 to %d: its vocabulary and merges do not fit together",
 				w.im.place(&w.im.records[p.record]), token, w.vocab-1)
@@ -119,7 +150,7 @@ func (w *writer) add(p piece) error {
 			w.inside++
 		}
 	}
-	return s.shards.write(w.tokens)
+	return s.shards.write(ids)
 }
 
 // begin starts a document: its end-of-text token, its entry in the tables.

@@ -3,6 +3,7 @@
 
 #include "cublaslt.h"
 #include "driver.h"
+#include "inject.h"
 #include "memory.h"
 
 struct cublasLtContext {

@@ -6,6 +6,7 @@
 
 #include "codes.h"
 #include "graph.h"
+#include "inject.h"
 #include "stream.h"
 
 #define EXPORT extern "C" __attribute__((visibility("default")))

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "driver.h"
-#include "inject.h"
 #include "memory.h"
 #include "report.h"
 
@@ -83,6 +82,11 @@ EXPORT int cuCtxSetCurrent(void *c) {
 }
 
 EXPORT int cuCtxGetCurrent(void **c) { return *c = current ? &context : nullptr, SUCCESS; }
+
+EXPORT int cuCtxGetDevice(int *device) {
+	ENTER(cuCtxGetDevice);
+	return *device = 0, SUCCESS;
+}
 
 EXPORT int cuCtxSynchronize() {
 	ENTER(cuCtxSynchronize);

@@ -2,7 +2,6 @@
 #include <map>
 
 #include "driver.h"
-#include "inject.h"
 
 namespace emulator {
 

@@ -77,8 +77,8 @@ static __device__ void head_loss(float *logits, int64_t ld, const int *targets, 
 		else if (t >= kept) values(x, row, i, V);
 #pragma unroll
 		for (int j = 0; j < size && counts && t < kept; j += 4) *(pack<float> *)&x[j] = keep[(t * size + j) / 4 * blockDim.x];
-		// Halves end up where logits of tiles before lie, or of this one: all of it must have been read.
-		if (sizeof(Act) < sizeof(float) && t >= kept) __syncthreads();
+		// Halves go where logits of tile t/2 lie: where no thread keeps those, all must have read them.
+		if (sizeof(Act) < sizeof(float) && t / 2 >= kept) __syncthreads();
 		pack<Act> d;
 #pragma unroll
 		for (int j = 0; j < size; j++) {
