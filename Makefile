@@ -43,7 +43,7 @@ NVCC_FLAGS := -std=c++17 -O3 -Werror all-warnings -Xcompiler -Wall
 FATBINS    := $(patsubst kernels/cuda/source/%.cu,kernels/cuda/fatbin/%.fatbin,$(wildcard kernels/cuda/source/*.cu))
 
 # Go does not see that headers outside of a package changed; their checksum in the flags makes it build anew.
-GPU_HEADERS := kernels/cpu/program.h kernels/cuda/source/fault.h kernels/cuda/source/attention.h kernels/cuda/forward/forward.h kernels/cuda/compat/cuda.h
+GPU_HEADERS := kernels/cpu/program.h $(wildcard kernels/cuda/source/*.h) kernels/cuda/forward/forward.h kernels/cuda/compat/cuda.h
 GPU_ENV := CGO_CFLAGS='-O2 -I$(CURDIR)/kernels/cuda/compat -I$(CUDA_HOME)/include -DATOLL_HEADERS=$(shell cat $(GPU_HEADERS) | cksum | cut -d' ' -f1)' \
 	CGO_LDFLAGS='-L$(CURDIR)/build/cuda -ldl'
 
@@ -56,7 +56,7 @@ EMULATED_KERNELS := $(patsubst kernels/cuda/source/%.cu,build/emulated/%.cu.o,$(
 EMULATED_DRIVER  := $(patsubst kernels/cuda/emulator/%.cpp,build/emulated/%.cpp.o,$(wildcard kernels/cuda/emulator/*.cpp))
 EMULATED_PLANTED := $(patsubst kernels/cuda/emulator/%.cu,build/emulated/%.cu.o,$(wildcard kernels/cuda/emulator/testdata/*.cu))
 EMULATED_CASES   := $(patsubst kernels/cuda/emulator/%.cpp,build/emulated/%.cpp.o,$(wildcard kernels/cuda/emulator/testdata/*.cpp))
-EMULATED_HEADERS := $(wildcard kernels/cuda/emulator/*.h kernels/cuda/source/*.cuh kernels/cuda/source/*.h) kernels/cpu/program.h
+EMULATED_HEADERS := $(wildcard kernels/cuda/emulator/*.h kernels/cuda/source/*.cuh kernels/cuda/source/*.h) kernels/cuda/cublaslt.h kernels/cpu/program.h
 
 .DEFAULT_GOAL := help
 .PHONY: help build gpu gpu-bundle gpu-env emulator cuda-toolchain demo test test-race test-sanitize test-emulated check-cuda check-cuda-versions test-arm64 vet vet-darwin format lint fuzz bench bench-peers check clean
