@@ -1,5 +1,5 @@
-// Tiles of rows in shared memory, for attention in half precision: W halves a row, in chunks of 16 bytes. The chunks of a row change
-// places by the row's number, so that the eight rows which ldmatrix reads at one chunk lie in different banks.
+// Tiles of rows in shared memory, for attention in half precision: W halves a row, in chunks of 16 bytes. The chunks of a row
+// change places by the row's number, so that the eight rows which ldmatrix reads at one chunk lie in different banks.
 #pragma once
 
 #include "act.cuh"
@@ -15,8 +15,8 @@ template <typename Act> struct head_rows {
 static __device__ __forceinline__ int lane_of() { return threadIdx.x & 31; }
 static __device__ __forceinline__ int warp_of() { return threadIdx.x >> 5; }
 
-// tile_at is where a chunk of a row lies, in halves. Rows of 64 or 128 halves fill all banks, so eight of them need eight places;
-// those of 32 or 96 begin at two different ones by themselves, and the four places within half of the banks do.
+// tile_at is where a chunk of a row lies, in halves. Rows of 64 or 128 halves fill all banks, so eight of them need eight
+// places; those of 32 or 96 begin at two different ones by themselves, and the four places within half of the banks do.
 template <int W> static __device__ __forceinline__ int tile_at(int row, int chunk) {
 	return row * W + 8 * (chunk ^ (W % 64 ? row >> 1 & 3 : row & 7));
 }
@@ -47,8 +47,8 @@ static __device__ __forceinline__ void gather_tile(Half *tile, head_rows<const H
 }
 
 // load_tile begins to copy rows first to first+ROWS-1 of a head; rows from end on and columns from D on become 0. The rows are
-// there after copy_async_wait and a barrier. A thread has one chunk of every STEP-th row. STEP is a multiple of 8, so that the places
-// of its chunks are a constant apart; for that, a quarter of the threads have nothing to do where rows are 12 chunks.
+// there after copy_async_wait and a barrier. A thread has one chunk of every STEP-th row. STEP is a multiple of 8, so that the
+// places of its chunks are a constant apart; for that, a quarter of the threads have nothing to do where rows are 12 chunks.
 template <int ROWS, int W, typename Half>
 static __device__ __forceinline__ void load_tile(Half *tile, head_rows<const Half> from, int first, int end, int D, int wide) {
 	constexpr int CHUNKS = W / 8, STEP = ATTENTION_THREADS / CHUNKS / 8 * 8;
