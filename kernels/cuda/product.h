@@ -5,7 +5,8 @@
 #include "launch.h"
 
 // c = epilogue(a·b), with sums in float32. All matrices lie in rows. The epilogue is, in this order: + bias, store to pre, GELU
-// (of what is stored, rounded to c_type), * gelu'(derivative_of), + add, and then c is written or added to as mode says. What is 0 is left out.
+// (of what is stored, rounded to c_type), * gelu'(derivative_of), + add, and then c is written or added to as mode says. What is 0
+// is left out.
 typedef struct {
 	int64_t M, N, K;
 	CUdeviceptr a, b, c;             // [M,K] or [K,M] where a_transposed; [K,N] or [N,K] where b_transposed; [M,N]
@@ -16,6 +17,7 @@ typedef struct {
 	int64_t a_stride, b_stride, c_stride;
 	uint32_t a_type, b_type, c_type; // DT_F32 or precision
 	uint32_t precision;              // in which operands are multiplied: DT_F32 operands are rounded to it first
+	// Of the epilogue, a product of halves whose c is DT_F32 has mode alone.
 	CUdeviceptr bias;                // float [N]
 	CUdeviceptr pre;                 // [M,N] of c_type, with c's stride
 	int gelu;
@@ -48,6 +50,7 @@ size_t cublaslt_product_workspace(const gpu *g, const product *p);
 
 // gpu_cast queues the rounding of rows x columns floats at from to DT_BF16 or DT_F16. Rows of the result begin at multiples of
 // to_stride, a multiple of 8, and to is a multiple of 16; what lies behind a row up to the next multiple of 8 becomes 0.
-CUresult gpu_cast(gpu *g, CUdeviceptr to, CUdeviceptr from, int64_t rows, int64_t columns, int64_t to_stride, int64_t from_stride, uint32_t type);
+CUresult gpu_cast(gpu *g, CUdeviceptr to, CUdeviceptr from, int64_t rows, int64_t columns, int64_t to_stride, int64_t from_stride,
+	uint32_t type);
 
 #endif

@@ -85,19 +85,20 @@ static __device__ inline void multiply_piece(float (&sums)[Tile::rows][Tile::col
 
 // store_tile puts a thread's sums through the epilogue, or stores them as a slice's part.
 template <class Tile>
-static __device__ inline void store_tile(const product_args &p, int m0, int n0, float (&sums)[Tile::rows][Tile::columns]) {
+static __device__ inline void store_tile(const product_args &p, int m0, int n0, const float (&sums)[Tile::rows][Tile::columns]) {
 	bool accumulate = !p.partials && accumulates(p.mode, p.step);
 #pragma unroll
-	for (int i = 0; i < Tile::rows; i++) {
-		int m = m0 + Tile::row(i);
-		if (m >= p.M) break;
+	for (int i = 0; i < Tile::rows; i += Tile::group_rows) {
 #pragma unroll
 		for (int j = 0; j < Tile::column_groups; j++) {
-			int n = n0 + Tile::column(j);
-			float x[4] = {sums[i][4 * j], sums[i][4 * j + 1], sums[i][4 * j + 2], sums[i][4 * j + 3]};
-			if (p.partials) put_partial(p, m, n, x);
-			else if (p.c_wide) finish<true, float>(p, accumulate, m, n, x);
-			else finish<false, float>(p, accumulate, m, n, x);
+			sums_of<Tile::group_rows, 4> s{m0 + Tile::row(i), 1, n0 + Tile::column(j), {}};
+#pragma unroll
+			for (int r = 0; r < Tile::group_rows; r++)
+#pragma unroll
+				for (int c = 0; c < 4; c++) s.x[r][c] = sums[i + r][4 * j + c];
+			if (p.partials) s.keep(p);
+			else if (p.c_wide) s.template finish<true, float>(p, accumulate);
+			else s.template finish<false, float>(p, accumulate);
 		}
 	}
 }
