@@ -38,7 +38,7 @@ static const tile f32_tiles[] = {
 	TILE_ENTRY(F32_16X32, "16x32", 1, F32_THREADS, F32_SHARED, 3200, 4),
 };
 // For operands that are read one element at a time.
-static const tile guarded_tile = TILE_ENTRY(TILE_64X64, "guarded", 0, TILE_THREADS, TILE_SHARED, 0, 0);
+static const tile guarded_tile = TILE_ENTRY(TILE_GUARDED, "guarded", 0, TILE_THREADS, TILE_SHARED, 0, 0);
 
 #define COUNT(list) ((int)(sizeof(list) / sizeof *(list)))
 enum { MOST_SLICES = 32, LEAST_SLICE = 128, SLICE_UNIT = 64 };
