@@ -31,7 +31,8 @@ CUresult gpu_column_sum(gpu *g, const column_sum *s) {
 	int wide = x % 16 == 0 && O * size % 16 == 0;
 	void *params[] = {&parts, &x, &N, &O, &rows, &wide};
 	gpu_grid grid = {(unsigned)blocks(s), (unsigned)slices, 1};
-	CUresult e = gpu_launch(g, gpu_name(name, "column_sum", s->type), grid, SUM_ACROSS * SUM_DOWN, (unsigned)(SUM_ACROSS * SUM_DOWN * pack_of(s) * 4), params);
+	unsigned threads = SUM_ACROSS * SUM_DOWN, shared = threads * (unsigned)pack_of(s) * 4;
+	CUresult e = gpu_launch(g, gpu_name(name, "column_sum", s->type), grid, threads, shared, params);
 	if (e) return e;
 	void *finish[] = {&out, &parts, &O, &slices, &mode, &step};
 	return gpu_launch(g, "column_sum_finish", (gpu_grid){(unsigned)pieces(O, THREADS), 1, 1}, THREADS, 0, finish);

@@ -13,12 +13,14 @@ static void *pointer(CUdeviceptr p) { return (void *)(uintptr_t)p; }
 // cast_a queues the rounding of a.
 static CUresult cast_a(gpu *g, const product *p, const product_plan *plan) {
 	int64_t rows = p->a_transposed ? p->K : p->M, columns = p->a_transposed ? p->M : p->K;
-	return gpu_cast(g, p->workspace, p->a, rows, columns, plan->a_stride, p->a_stride ? p->a_stride : columns, p->precision);
+	int64_t stride = p->a_stride ? p->a_stride : columns;
+	return gpu_cast(g, p->workspace, p->a, rows, columns, plan->a_stride, stride, p->precision);
 }
 
 static CUresult cast_b(gpu *g, const product *p, const product_plan *plan) {
 	int64_t rows = p->b_transposed ? p->N : p->K, columns = p->b_transposed ? p->K : p->N;
-	return gpu_cast(g, p->workspace + plan->b_at, p->b, rows, columns, plan->b_stride, p->b_stride ? p->b_stride : columns, p->precision);
+	int64_t stride = p->b_stride ? p->b_stride : columns;
+	return gpu_cast(g, p->workspace + plan->b_at, p->b, rows, columns, plan->b_stride, stride, p->precision);
 }
 
 // c_wide tells whether the epilogue can access everything 16 bytes at a time.
@@ -45,11 +47,17 @@ static product_args args_of(const product *p, const product_plan *plan) {
 // A type is good for a product where it is the precision, or float32, which is rounded.
 static int good(const product *p, uint32_t type) { return type == DT_F32 || type == p->precision; }
 
+// epilogue_good tells whether a float c that comes of halves has no epilogue but the mode.
+static int epilogue_good(const product *p) {
+	int extras = p->bias || p->pre || p->gelu || p->derivative_of || p->add;
+	return p->precision == p->c_type || !extras;
+}
+
 // possible tells whether the kernels, which count with int, have an answer.
 static int possible(const product *p) {
 	const int64_t most = INT_MAX - 4096;
 	return !(p->a_transposed && p->b_transposed) && p->M <= most && p->N <= most && p->K <= most && good(p, p->a_type) &&
-		good(p, p->b_type) && good(p, p->c_type);
+		good(p, p->b_type) && good(p, p->c_type) && epilogue_good(p);
 }
 
 CUresult own_product(gpu *g, const product *p) {

@@ -22,8 +22,9 @@ func TestOwnProducts(t *testing.T) {
 		t.Skip("CGO_CFLAGS does not say where cuda.h is: eval \"export $(make -s gpu-env)\"")
 	}
 	open(t)
-	arguments := append([]string{"-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-o", filepath.Join(t.TempDir(), "products"), "testdata/products.c",
-		"launch.c", "own_product.c", "product_plan.c", "cast.c"}, strings.Fields(os.Getenv("CGO_CFLAGS"))...)
+	program := filepath.Join(t.TempDir(), "products")
+	arguments := append([]string{"-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-o", program, "testdata/products.c", "launch.c",
+		"own_product.c", "product_plan.c", "cast.c"}, strings.Fields(os.Getenv("CGO_CFLAGS"))...)
 	arguments = append(append(arguments, strings.Fields(os.Getenv("CGO_LDFLAGS"))...), "-lcuda", "-ldl", "-lm")
 	compiler := os.Getenv("CC")
 	if compiler == "" {
@@ -32,7 +33,7 @@ func TestOwnProducts(t *testing.T) {
 	if output, err := exec.Command(compiler, arguments...).CombinedOutput(); err != nil {
 		t.Fatalf("%s %v: %v\n%s", compiler, arguments, err, output)
 	}
-	output, err := exec.Command(arguments[6], moduleFiles(t)...).Output()
+	output, err := exec.Command(program, moduleFiles(t)...).Output()
 	var wrong []string
 	used := map[string]bool{}
 	for line := range strings.Lines(string(output)) {
@@ -79,8 +80,10 @@ func moduleFiles(t *testing.T) []string {
 // productKernels are the kernels that must have been used: those of every tile, and one for each precision that takes K in slices.
 func productKernels() []string {
 	tiles := map[string][]string{
-		"bf16": {"128x256", "128x128", "64x64", "16x32", "guarded"}, "f16": {"128x256", "128x128", "64x64", "16x32", "guarded"},
-		"tf32": {"128x128", "64x64", "16x32"}, "f32": {"128x128", "64x64", "16x32"},
+		"bf16": {"128x256", "128x128", "64x64", "16x32", "guarded"},
+		"f16":  {"128x256", "128x128", "64x64", "16x32", "guarded"},
+		"tf32": {"128x128", "64x64", "16x32"},
+		"f32":  {"128x128", "64x64", "16x32"},
 	}
 	var names []string
 	for suffix, of := range tiles {

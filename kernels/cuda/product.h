@@ -5,7 +5,8 @@
 #include "launch.h"
 
 // c = epilogue(a·b), with sums in float32. All matrices lie in rows. The epilogue is, in this order: + bias, store to pre, GELU
-// (of what is stored, rounded to c_type), * gelu'(derivative_of), + add, and then c is written or added to as mode says. What is 0 is left out.
+// (of what is stored, rounded to c_type), * gelu'(derivative_of), + add, and then c is written or added to as mode says. What is 0
+// is left out.
 typedef struct {
 	int64_t M, N, K;
 	CUdeviceptr a, b, c;             // [M,K] or [K,M] where a_transposed; [K,N] or [N,K] where b_transposed; [M,N]
@@ -16,6 +17,7 @@ typedef struct {
 	int64_t a_stride, b_stride, c_stride;
 	uint32_t a_type, b_type, c_type; // DT_F32 or precision
 	uint32_t precision;              // in which operands are multiplied: DT_F32 operands are rounded to it first
+	// Of the epilogue, a product of halves whose c is DT_F32 has mode alone.
 	CUdeviceptr bias;                // float [N]
 	CUdeviceptr pre;                 // [M,N] of c_type, with c's stride
 	int gelu;

@@ -7,8 +7,8 @@
 #include "cut.h"
 #include "source/product_tiles.h"
 
-// A kind of tile. price is the time for an element's multiplication, 100 for the fastest on tensor cores, and full how many blocks
-// keep a processor busy.
+// A kind of tile. price is the time for an element's multiplication, 100 for the fastest on tensor cores, and full how many
+// blocks keep a processor busy.
 typedef struct {
 	const char *name;
 	int M, N, few_rows; // few_rows: there is no kernel for a transposed
@@ -38,7 +38,7 @@ static const tile f32_tiles[] = {
 	TILE_ENTRY(F32_16X32, "16x32", 1, F32_THREADS, F32_SHARED, 3200, 4),
 };
 // For operands that are read one element at a time.
-static const tile guarded_tile = TILE_ENTRY(TILE_64X64, "guarded", 0, TILE_THREADS, TILE_SHARED, 0, 0);
+static const tile guarded_tile = TILE_ENTRY(TILE_GUARDED, "guarded", 0, TILE_THREADS, TILE_SHARED, 0, 0);
 
 #define COUNT(list) ((int)(sizeof(list) / sizeof *(list)))
 enum { MOST_SLICES = 32, LEAST_SLICE = 128, SLICE_UNIT = 64 };
@@ -51,7 +51,8 @@ static int64_t slice_of(int64_t K, int64_t slices) { return pieces(pieces(K, sli
 static double clocks(const tile *t, const gpu *g, const product *p, int64_t slices) {
 	double processors = gpu_processors(g), elements = (double)p->M * (double)p->N;
 	int64_t blocks = pieces(p->M, t->M) * pieces(p->N, t->N) * slices, turns = pieces(blocks, gpu_processors(g));
-	double time = (double)(turns > t->full ? turns : t->full) * t->M * t->N * t->price / 100 / 1024 * (double)(pieces(p->K, slices) + 64);
+	double area = (double)larger(turns, t->full) * t->M * t->N, depth = (double)(pieces(p->K, slices) + 64);
+	double time = area * depth * t->price / 100 / 1024;
 	return slices == 1 ? time : time + 4000 + (double)slices * elements * 8 / (10 * processors);
 }
 
@@ -70,9 +71,10 @@ static const tile *choose(const tile *tiles, int count, const gpu *g, const prod
 	return best;
 }
 
-// strides says how the kernel reads an operand of rows x columns: as it is, or rounded, in rows that are a multiple of 16 bytes.
-static size_t strides(const product *p, CUdeviceptr at, uint32_t type, int64_t rows, int64_t columns, int64_t given, int64_t *stride,
-	int *cast, int *wide) {
+// strides says how the kernel reads an operand of rows x columns: as it is, or rounded, in rows that are a multiple of 16 bytes
+// and take as many bytes of the workspace as the result says.
+static size_t strides(const product *p, CUdeviceptr at, uint32_t type, int64_t rows, int64_t columns, int64_t given,
+	int64_t *stride, int *cast, int *wide) {
 	int64_t size = type == DT_F32 ? 4 : 2;
 	*cast = type != p->precision;
 	*stride = *cast ? pieces(columns, 8) * 8 : given ? given : columns;
@@ -99,7 +101,8 @@ void plan_product(product_plan *plan, const gpu *g, const product *p) {
 		t = choose(half_tiles, COUNT(half_tiles), g, p, &slices);
 		if (!wide) t = &guarded_tile;
 	}
-	snprintf(plan->kernel, sizeof plan->kernel, "product_%s_%s_%s", t->name, p->a_transposed ? "tn" : p->b_transposed ? "nt" : "nn", suffix);
+	const char *layout = p->a_transposed ? "tn" : p->b_transposed ? "nt" : "nn";
+	snprintf(plan->kernel, sizeof plan->kernel, "product_%s_%s_%s", t->name, layout, suffix);
 	plan->M = t->M, plan->N = t->N, plan->threads = t->threads, plan->shared = t->shared;
 	slice = p->K ? slice_of(p->K, slices) : SLICE_UNIT;
 	plan->slice = (int)slice;

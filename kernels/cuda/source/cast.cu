@@ -1,9 +1,10 @@
 #include "values.cuh"
 
-// to = from, rounded; both have rows of columns elements, to's with zeroes behind them up to the next multiple of 8. to's rows begin
-// at multiples of 16 bytes; wide: from's do too, and columns is a multiple of 8.
+// to = from, rounded; both have rows of columns elements, to's with zeroes behind them up to the next multiple of 8. to's rows
+// begin at multiples of 16 bytes; wide: from's do too, and columns is a multiple of 8.
 template <typename Half>
-static __device__ inline void cast(Half *to, const float *from, int64_t rows, int columns, int64_t to_stride, int64_t from_stride, int wide) {
+static __device__ inline void cast(Half *to, const float *from, int64_t rows, int columns, int64_t to_stride, int64_t from_stride,
+	int wide) {
 	constexpr int size = pack<Half>::size;
 	int packs = (columns + size - 1) / size;
 	int64_t first = (int64_t)blockIdx.x * blockDim.x + threadIdx.x, step = (int64_t)gridDim.x * blockDim.x;

@@ -2,8 +2,8 @@
 #include "mode.cuh"
 #include "values.cuh"
 
-// parts[slice, O] = sums over the slice's rows of x [N, O]: block (i, slice) has SUM_ACROSS packs of columns and rows rows. A thread
-// adds every SUM_DOWN-th row up; then the threads of a column are added in order. wide: x is read 16 bytes at a time.
+// parts[slice, O] = sums over the slice's rows of x [N, O]: block (i, slice) has SUM_ACROSS packs of columns and rows rows. A
+// thread adds every SUM_DOWN-th row up; then the threads of a column are added in order. wide: x is read 16 bytes at a time.
 template <bool wide, typename Act>
 static __device__ inline void sum_rows(float *parts, const Act *x, int64_t N, int O, int rows) {
 	constexpr int size = pack<Act>::size;

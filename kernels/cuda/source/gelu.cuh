@@ -12,15 +12,21 @@ static __device__ inline float gelu_decay(float x) {
 	return expf(fabsf(x) * fmaf(x * x, -2 * GELU_SCALE * GELU_CUBIC, -2 * GELU_SCALE));
 }
 
+// reciprocal is 1/y for y from 1 to 2: a division would branch, and keep a thread from working on several values at once.
+static __device__ inline float reciprocal(float y) {
+	float r = __fdividef(1.0f, y);
+	return fmaf(r, fmaf(-y, r, 1.0f), r);
+}
+
 // With d the decay, the gate 1/(1 + e^-2u) is 1/(1+d) where x is positive and d/(1+d) where it is negative.
 static __device__ inline float gelu(float x) {
 	float d = gelu_decay(x);
-	return x * ((x < 0 ? d : 1.0f) / (1.0f + d));
+	return x * ((x < 0 ? d : 1.0f) * reciprocal(1.0f + d));
 }
 
 // gelu_derivative is s + 2x*s(1-s)*u' for the gate s. s(1-s) is d/(1+d)^2, which loses no digits where s is almost 1.
 static __device__ inline float gelu_derivative(float x) {
-	float d = gelu_decay(x), r = 1.0f / (1.0f + d);
+	float d = gelu_decay(x), r = reciprocal(1.0f + d);
 	float slope = fmaf(x * x, 6 * GELU_SCALE * GELU_CUBIC, 2 * GELU_SCALE);
 	return fmaf(x * (d * r * r), slope, (x < 0 ? d : 1.0f) * r);
 }

@@ -23,7 +23,7 @@ typedef struct {
 	const void *derivative_of, *add;
 	int64_t c_stride;
 	int gelu, mode;
-	int c_float; // c, pre, derivative_of and add are float, whatever a and b are
+	int c_float; // c is float, whatever a and b are
 	int c_wide;  // they and bias can be accessed by 16 bytes, and N is a multiple of as many elements
 } product_args;
 

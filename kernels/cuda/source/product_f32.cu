@@ -66,7 +66,7 @@ template <class Tile, int lines, bool along_k> struct f32_operand {
 template <class Tile>
 static __device__ inline void multiply_piece(float (&sums)[Tile::rows][Tile::columns], const float *a, const float *b) {
 	constexpr int a_row = Tile::M + F32_GAP, b_row = Tile::N + F32_GAP;
-#pragma unroll
+#pragma unroll 2 // more takes more than the 128 registers that there are
 	for (int k = 0; k < Tile::depth; k++) {
 		alignas(16) float x[Tile::rows], y[Tile::columns];
 #pragma unroll
@@ -85,19 +85,18 @@ static __device__ inline void multiply_piece(float (&sums)[Tile::rows][Tile::col
 
 // store_tile puts a thread's sums through the epilogue, or stores them as a slice's part.
 template <class Tile>
-static __device__ inline void store_tile(const product_args &p, int m0, int n0, float (&sums)[Tile::rows][Tile::columns]) {
+static __device__ inline void store_tile(const product_args &p, int m0, int n0, const float (&sums)[Tile::rows][Tile::columns]) {
 	bool accumulate = !p.partials && accumulates(p.mode, p.step);
 #pragma unroll
 	for (int i = 0; i < Tile::rows; i++) {
-		int m = m0 + Tile::row(i);
-		if (m >= p.M) break;
 #pragma unroll
 		for (int j = 0; j < Tile::column_groups; j++) {
-			int n = n0 + Tile::column(j);
-			float x[4] = {sums[i][4 * j], sums[i][4 * j + 1], sums[i][4 * j + 2], sums[i][4 * j + 3]};
-			if (p.partials) put_partial(p, m, n, x);
-			else if (p.c_wide) finish<true, float>(p, accumulate, m, n, x);
-			else finish<false, float>(p, accumulate, m, n, x);
+			sums_of<1, 4> s{m0 + Tile::row(i), 1, n0 + Tile::column(j), {}};
+#pragma unroll
+			for (int c = 0; c < 4; c++) s.x[0][c] = sums[i][4 * j + c];
+			if (p.partials) s.keep(p);
+			else if (p.c_wide) s.template finish<true, float>(p, accumulate);
+			else s.template finish<false, float>(p, accumulate);
 		}
 	}
 }
@@ -111,13 +110,12 @@ template <class Tile, bool a_transposed, bool b_transposed> static __device__ in
 	f32_operand<Tile, Tile::N, b_transposed> b{(const float *)p.b, p.b_stride, p.b_wide, n * Tile::N, p.N};
 	float sums[Tile::rows][Tile::columns] = {};
 	a.fetch(k, k_end), b.fetch(k, k_end);
-	for (float *piece = memory, *next = memory + both; k < k_end; k += Tile::depth) {
+	for (float *piece = memory; k < k_end; k += Tile::depth) {
 		a.put(piece), b.put(piece + a_size);
 		__syncthreads();
 		if (k + Tile::depth < k_end) a.fetch(k + Tile::depth, k_end), b.fetch(k + Tile::depth, k_end);
 		multiply_piece<Tile>(sums, piece, piece + a_size);
-		float *other = piece;
-		piece = next, next = other;
+		piece = piece == memory ? memory + both : memory;
 	}
 	store_tile<Tile>(p, m * Tile::M, n * Tile::N, sums);
 }

@@ -13,5 +13,5 @@
 	PRODUCT_KERNELS(TILE_64X64, product_64x64, suffix, true, Half)                                             \
 	PRODUCT_GRADIENT_KERNEL(TILE_64X64, product_64x64, suffix, true, Half)                                     \
 	PRODUCT_KERNELS(TILE_16X32, product_16x32, suffix, true, Half)                                             \
-	PRODUCT_KERNELS(TILE_64X64, product_guarded, suffix, false, Half)                                          \
-	PRODUCT_GRADIENT_KERNEL(TILE_64X64, product_guarded, suffix, false, Half)
+	PRODUCT_KERNELS(TILE_GUARDED, product_guarded, suffix, false, Half)                                          \
+	PRODUCT_GRADIENT_KERNEL(TILE_GUARDED, product_guarded, suffix, false, Half)

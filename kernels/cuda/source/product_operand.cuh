@@ -13,7 +13,7 @@ template <typename Element, int lines, int depth, int threads, bool along_k, boo
 	static constexpr int rows = along_k ? lines : depth * size;     // of the piece
 	static constexpr int chunks = along_k ? depth : lines / size;   // in a row
 	static constexpr int together = threads / chunks;               // rows that the block copies at a time
-	static constexpr bool words = !along_k && sizeof(Element) == 4; // read by single elements: a matrix load transposes halves only
+	static constexpr bool words = !along_k && sizeof(Element) == 4; // read one by one: matrix loads transpose halves only
 	static constexpr int row_chunks = chunks + (words ? TF32_GAP : 0), bytes = rows * row_chunks * 16;
 	static_assert(threads % chunks == 0 && rows % together == 0, "chunks for every thread");
 

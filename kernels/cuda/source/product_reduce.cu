@@ -9,16 +9,17 @@ template <typename C> static __device__ inline void reduce(const product_args &p
 	for (int64_t i = first; i < (int64_t)p.M * packs; i += step) {
 		int m = (int)(i / packs), n = (int)(i % packs) * size;
 		const float *from = p.partials + m * p.partial_stride;
-		float x[size], part[size];
-		load<true>(x, from, n, (int)p.partial_stride);
+		sums_of<1, size> s{m, 1, n, {}};
+		float part[size];
+		load<true>(s.x[0], from, n, (int)p.partial_stride);
 #pragma unroll 4
 		for (int slice = 1; slice < p.slices; slice++) {
 			load<true>(part, from + slice * p.M * p.partial_stride, n, (int)p.partial_stride);
 #pragma unroll
-			for (int j = 0; j < size; j++) x[j] += part[j];
+			for (int j = 0; j < size; j++) s.x[0][j] += part[j];
 		}
-		if (p.c_wide) finish<true, C>(p, accumulate, m, n, x);
-		else finish<false, C>(p, accumulate, m, n, x);
+		if (p.c_wide) s.template finish<true, C>(p, accumulate);
+		else s.template finish<false, C>(p, accumulate);
 	}
 }
 

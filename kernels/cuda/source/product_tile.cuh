@@ -47,7 +47,7 @@ template <typename Element, class Tile, bool a_transposed, bool b_transposed, bo
 	using B = operand<Element, Tile::N, Tile::depth, Tile::threads, b_transposed, wide>;
 	using Sums = float[Tile::a_count][2 * Tile::b_count][4];
 	static constexpr int stage_bytes = A::bytes + B::bytes, depth = Tile::depth * A::size;
-	static constexpr int early = sizeof(Element) == 2; // steps from reading fragments to using them; TF32 has no registers left for 1
+	static constexpr int early = sizeof(Element) == 2; // steps from reading fragments to using them; TF32 has no registers for 1
 
 	unsigned char *memory;
 	A a;
@@ -131,35 +131,44 @@ template <typename Element, class Tile, bool a_transposed, bool b_transposed, bo
 		__syncthreads();
 	}
 
-	// each visits the sums of the tile that lie in c or in partials, size neighbours at a time.
-	template <int size, typename Visit> __device__ void each(const product_args &p, Visit visit) const {
-		const float *rows = (const float *)memory;
-		int columns = p.partials ? (int)p.partial_stride : p.N;
+	// each visits all sums of the tile that spread has put in rows. A thread has the same columns, size of them, of every row that
+	// is its own, and takes up to most rows at once.
+	template <int size, int most, typename Visit> __device__ void each(const product_args &p, Visit visit) const {
+		constexpr int packs = Tile::N / size, step = Tile::threads / packs, rows = Tile::M / step, count = rows < most ? rows : most;
+		static_assert(Tile::threads % packs == 0 && Tile::M % step == 0 && rows % count == 0, "rows for every thread");
+		const float *from = (const float *)memory;
+		int first = threadIdx.x / packs, n = threadIdx.x % packs * size;
 #pragma unroll 1
-		for (int i = threadIdx.x; i < Tile::M * Tile::N / size; i += Tile::threads) {
-			int m = i / (Tile::N / size), n = i % (Tile::N / size) * size;
-			if (a.line + m >= p.M || b.line + n >= columns) continue;
-			float x[size];
+		for (int m = first; m < Tile::M && a.line + m < p.M; m += count * step) {
+			sums_of<count, size> s{a.line + m, step, b.line + n, {}};
 #pragma unroll
-			for (int j = 0; j < size; j += 4) {
-				float4 four = *(const float4 *)(rows + Tile::at(m, n + j));
-				x[j] = four.x, x[j + 1] = four.y, x[j + 2] = four.z, x[j + 3] = four.w;
-			}
-			visit(a.line + m, b.line + n, x);
+			for (int r = 0; r < count; r++)
+#pragma unroll
+				for (int j = 0; j < size; j += 4) {
+					float4 four = *(const float4 *)(from + Tile::at(m + r * step, n + j));
+					s.x[r][j] = four.x, s.x[r][j + 1] = four.y, s.x[r][j + 2] = four.z, s.x[r][j + 3] = four.w;
+				}
+			visit(s);
 		}
 	}
 
-	template <typename C> __device__ void store_as(const product_args &p) const {
-		constexpr int size = pack<C>::size;
+	template <typename C> __device__ void finish(const product_args &p) const {
 		bool accumulate = accumulates(p.mode, p.step);
-		if (p.c_wide) each<size>(p, [&](int m, int n, float (&x)[size]) { finish<true, C>(p, accumulate, m, n, x); });
-		else each<size>(p, [&](int m, int n, float (&x)[size]) { finish<false, C>(p, accumulate, m, n, x); });
+		if (p.c_wide) each<pack<C>::size, 4>(p, [&](auto &s) { s.template finish<true, C>(p, accumulate); });
+		else each<pack<C>::size, 1>(p, [&](auto &s) { s.template finish<false, C>(p, accumulate); });
+	}
+
+	// gradient stores floats that come of halves: they have no epilogue but the mode.
+	__device__ void gradient(const product_args &p) const {
+		bool accumulate = accumulates(p.mode, p.step);
+		if (p.c_wide) each<4, 4>(p, [&](auto &s) { s.template write<true, float>(p, accumulate); });
+		else each<4, 1>(p, [&](auto &s) { s.template write<false, float>(p, accumulate); });
 	}
 
 	__device__ void store(const product_args &p) const {
-		if (p.partials) each<4>(p, [&](int m, int n, float (&x)[4]) { put_partial(p, m, n, x); });
-		else if (sizeof(Element) == 4 || p.c_float) store_as<float>(p);
-		else store_as<Element>(p);
+		if (p.partials) each<4, 4>(p, [&](auto &s) { s.keep(p); });
+		else if (sizeof(Element) == 2 && p.c_float) gradient(p);
+		else finish<Element>(p);
 	}
 };
 
@@ -170,8 +179,8 @@ static __device__ inline void multiply_tile(const product_args &p) {
 	using Block = product_block<Element, Tile, a_transposed, b_transposed, wide>;
 	int m, n, k = blockIdx.y * p.slice;
 	tile_of((p.M + Tile::M - 1) / Tile::M, (p.N + Tile::N - 1) / Tile::N, &m, &n);
-	Block block{memory, {(const Element *)p.a, p.a_stride, m * Tile::M, p.M}, {(const Element *)p.b, p.b_stride, n * Tile::N, p.N}, k,
-		min(k + p.slice, p.K)};
+	Block block{memory, {(const Element *)p.a, p.a_stride, m * Tile::M, p.M}, {(const Element *)p.b, p.b_stride, n * Tile::N, p.N},
+		k, min(k + p.slice, p.K)};
 	typename Block::Sums sums = {};
 	block.sum(sums);
 	block.spread(sums);

@@ -5,9 +5,10 @@
 // On tensor cores: TILE(M, N, depth, stages, warp_M, warp_N, blocks). A block has M x N elements of c, and each of its warps
 // warp_M x warp_N of them; stages pieces of a and b are in shared memory or on their way there, each with depth times 16 bytes
 // of K. blocks are to fit on a processor at a time, which bounds the registers.
-#define TILE_128X256(TILE) TILE(128, 256, 8, 3, 64, 64, 1)
+#define TILE_128X256(TILE) TILE(128, 256, 4, 5, 64, 64, 1)
 #define TILE_128X128(TILE) TILE(128, 128, 4, 4, 64, 64, 2)
 #define TILE_64X64(TILE) TILE(64, 64, 4, 4, 32, 32, 4)
+#define TILE_GUARDED(TILE) TILE(64, 64, 4, 4, 32, 32, 2) // operands read one element at a time
 #define TILE_16X32(TILE) TILE(16, 32, 8, 6, 16, 16, 6)
 
 // In float32: TILE(M, N, depth, rows, columns, blocks). Each thread has rows x columns elements, in groups of 4 by 4 where there
