@@ -56,7 +56,8 @@ EMULATED_KERNELS := $(patsubst kernels/cuda/source/%.cu,build/emulated/%.cu.o,$(
 EMULATED_DRIVER  := $(patsubst kernels/cuda/emulator/%.cpp,build/emulated/%.cpp.o,$(wildcard kernels/cuda/emulator/*.cpp))
 EMULATED_PLANTED := $(patsubst kernels/cuda/emulator/%.cu,build/emulated/%.cu.o,$(wildcard kernels/cuda/emulator/testdata/*.cu))
 EMULATED_CASES   := $(patsubst kernels/cuda/emulator/%.cpp,build/emulated/%.cpp.o,$(wildcard kernels/cuda/emulator/testdata/*.cpp))
-EMULATED_HEADERS := $(wildcard kernels/cuda/emulator/*.h kernels/cuda/source/*.cuh kernels/cuda/source/*.h) kernels/cpu/program.h
+EMULATED_LANGUAGE := $(addprefix kernels/cuda/emulator/,language.h vectors.h arithmetic.h atomics.h half.h warp.h tensor.h) \
+	$(wildcard kernels/cuda/source/*.cuh kernels/cuda/source/*.h) kernels/cpu/program.h
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -190,15 +191,15 @@ build/cuda/libcuda.a: kernels/cuda/forward/forward.c kernels/cuda/forward/forwar
 
 EMULATE = $(CXX) -x c++ $(EMULATED_FLAGS) $(EMULATED_CHECKS) -Wno-unknown-pragmas -DATOLL_EMULATED -c -o $@ $<
 
-build/emulated/%.cu.o: kernels/cuda/source/%.cu $(EMULATED_HEADERS)
+build/emulated/%.cu.o: kernels/cuda/source/%.cu $(EMULATED_LANGUAGE)
 	@mkdir -p $(@D)
 	$(EMULATE)
 
-build/emulated/testdata/%.cu.o: kernels/cuda/emulator/testdata/%.cu $(EMULATED_HEADERS)
+build/emulated/testdata/%.cu.o: kernels/cuda/emulator/testdata/%.cu $(EMULATED_LANGUAGE)
 	@mkdir -p $(@D)
 	$(EMULATE)
 
-build/emulated/%.cpp.o: kernels/cuda/emulator/%.cpp $(EMULATED_HEADERS)
+build/emulated/%.cpp.o: kernels/cuda/emulator/%.cpp $(wildcard kernels/cuda/emulator/*.h) $(EMULATED_LANGUAGE)
 	@mkdir -p $(@D)
 	$(CXX) $(EMULATED_FLAGS) -c -o $@ $<
 

@@ -44,49 +44,38 @@ static stamp together(stamp s) {
 	return now.mine | ONE_WARP;
 }
 
-static void note_reader(cell *c) {
-	stamp s = c->read;
-	if (in_order(s)) c->read = now.mine;
-	else if (s < now.launch_start) keep_reader(c, s), c->read = now.mine;
-	else c->read = together(s);
-}
-
 static bool race(stamp other, bool other_writes) {
 	wrong = {other >= UNDER_WAY ? wrong::ARRIVING : wrong::RACE, other, other_writes};
 	return false;
 }
 
-// Below the floor everything is in order: of shared memory, what lies before the last barrier.
-template <bool shared> static inline bool fine(stamp s) {
-	return s < (shared ? now.interval : now.floor) || !((s ^ now.mine) & ~TURN_MASK);
+bool unwritten() {
+	wrong = {wrong::UNWRITTEN, 0, false};
+	return false;
 }
 
-template <access kind, bool shared> bool check_cell(cell *c) {
-	if (kind != WRITE && c->written < (shared ? now.block_start : 1)) return wrong = {wrong::UNWRITTEN, 0, false}, false;
-	stamp written = now.mine;
-	if (kind == CHANGE) written |= ATOMIC;
-	if (!fine<shared>(c->written) && !in_order(c->written)) {
-		if (kind != CHANGE || !(c->written & ATOMIC) || c->written < now.launch_start) return race(c->written, true);
-		written = together(c->written) | ATOMIC;
-	}
-	if (kind == READ) {
-		if (c->read == now.mine) return true;
-		if (c->read < (shared ? now.interval : now.floor)) c->read = now.mine;
-		else note_reader(c);
-		return true;
-	}
-	if (!fine<shared>(c->read) && !in_order(c->read)) return race(c->read, false);
-	if (stamp kept = shared ? 0 : kept_reader(c)) return race(kept, false);
-	c->written = written;
-	c->read = 0;
+bool written_in_order(stamp written) { return in_order(written) || race(written, true); }
+
+// Atomic changes need no order among themselves, within a launch.
+bool change_after(stamp written, stamp *now_written) {
+	if (in_order(written)) return true;
+	if (!(written & ATOMIC) || written < now.launch_start) return race(written, true);
+	*now_written = together(written) | ATOMIC;
 	return true;
 }
 
-template bool check_cell<READ, false>(cell *c);
-template bool check_cell<READ, true>(cell *c);
-template bool check_cell<WRITE, false>(cell *c);
-template bool check_cell<WRITE, true>(cell *c);
-template bool check_cell<CHANGE, false>(cell *c);
-template bool check_cell<CHANGE, true>(cell *c);
+void note_reader(cell *c) {
+	stamp s = c->read;
+	if (s >= now.launch_start && (s & BLOCKS) == BLOCKS && !heard_from_all()) return;
+	if (in_order(s)) c->read = now.mine;
+	else if (s < now.launch_start) keep_reader(c, s), c->read = now.mine;
+	else c->read = together(s);
+}
+
+bool read_in_order(const cell *c) {
+	if (!in_order(c->read)) return race(c->read, false);
+	stamp kept = kept_reader(c);
+	return !kept || race(kept, false);
+}
 
 }

@@ -45,12 +45,44 @@ void shadow_forget(uint64_t offset, uint64_t bytes);
 
 enum access { READ, WRITE, CHANGE }; // CHANGE: atomically
 
-// The rules. check_cell notes an access, or is false where it may not be: then wrong has the reason.
-template <access kind, bool shared> bool check_cell(cell *c);
+// check_cell notes an access, or is false where it may not be: then wrong has the reason. It has what is in order at a glance,
+// the functions of check_slowly the rest.
+template <access kind, bool shared> inline bool check_cell(cell *c);
+
 extern struct wrong {
 	enum { UNWRITTEN, ARRIVING, RACE } what;
-	stamp other;        // of a race: the other access
+	stamp other; // of a race: the other access
 	bool other_writes;
 } wrong;
+
+bool unwritten();
+bool written_in_order(stamp written);
+bool change_after(stamp written, stamp *now_written);
+void note_reader(cell *c);
+bool read_in_order(const cell *c);
+
+// in_order_at_once is whether what the stamp stands for happened before: it is the running thread's own or below a floor, which for
+// shared memory is the last barrier.
+template <bool shared> inline bool in_order_at_once(stamp s) {
+	return s < (shared ? now.interval : now.floor) || !((s ^ now.mine) & ~TURN_MASK);
+}
+
+template <access kind, bool shared> inline bool check_cell(cell *c) {
+	if (kind != WRITE && c->written < (shared ? now.block_start : 1)) return unwritten();
+	stamp written = kind == CHANGE ? now.mine | ATOMIC : now.mine;
+	if (!in_order_at_once<shared>(c->written)) {
+		if (kind == CHANGE ? !change_after(c->written, &written) : !written_in_order(c->written)) return false;
+	}
+	if (kind == READ) {
+		if (c->read < (shared ? now.interval : now.floor)) c->read = now.mine;
+		else if (c->read != now.mine && (c->read < now.interval || (c->read & BLOCKS) != ONE_BLOCK)) note_reader(c);
+		return true;
+	}
+	if (!in_order_at_once<shared>(c->read) || (!shared && now.floor < now.launch_start)) {
+		if (!read_in_order(c)) return false;
+	}
+	*c = {written, 0};
+	return true;
+}
 
 }
