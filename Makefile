@@ -189,7 +189,7 @@ build/cuda/libcuda.a: kernels/cuda/forward/forward.c kernels/cuda/forward/forwar
 	rm -f $@
 	$(AR) rcs $@ $(@D)/forward.o
 
-EMULATE = $(CXX) -x c++ $(EMULATED_FLAGS) $(EMULATED_CHECKS) -Wno-unknown-pragmas -DATOLL_EMULATED -c -o $@ $<
+EMULATE = $(CXX) -x c++ $(EMULATED_FLAGS) $(EMULATED_CHECKS) -Wno-unknown-pragmas -Wno-attributes -DATOLL_EMULATED -c -o $@ $<
 
 build/emulated/%.cu.o: kernels/cuda/source/%.cu $(EMULATED_LANGUAGE)
 	@mkdir -p $(@D)
