@@ -56,7 +56,6 @@ EMULATED_KERNELS := $(patsubst kernels/cuda/source/%.cu,build/emulated/%.cu.o,$(
 EMULATED_DRIVER  := $(patsubst kernels/cuda/emulator/%.cpp,build/emulated/%.cpp.o,$(wildcard kernels/cuda/emulator/*.cpp))
 EMULATED_PLANTED := $(patsubst kernels/cuda/emulator/%.cu,build/emulated/%.cu.o,$(wildcard kernels/cuda/emulator/testdata/*.cu))
 EMULATED_CASES   := $(patsubst kernels/cuda/emulator/%.cpp,build/emulated/%.cpp.o,$(wildcard kernels/cuda/emulator/testdata/*.cpp))
-EMULATED_HEADERS := $(wildcard kernels/cuda/emulator/*.h kernels/cuda/source/*.cuh kernels/cuda/source/*.h) kernels/cuda/cublaslt.h kernels/cpu/program.h
 
 .DEFAULT_GOAL := help
 .PHONY: help build gpu gpu-bundle gpu-env emulator cuda-toolchain demo test test-race test-sanitize test-emulated test-emulated-kernels test-emulated-training check-cuda check-cuda-versions test-arm64 vet vet-darwin format lint fuzz bench bench-peers check clean
@@ -186,9 +185,9 @@ $(CUDA_HOME)/include/cuda.h $(CUDA_HOME)/bin/nvcc:
 	@echo 'make: $@ is not there: run make cuda-toolchain, or set CUDA_HOME to a toolkit of CUDA 12.8 or later' >&2; exit 1
 
 # What ptxas says of each kernel is kept for make check-cuda.
-kernels/cuda/fatbin/%.fatbin build/ptxas/%.txt: kernels/cuda/source/%.cu $(wildcard kernels/cuda/source/*.cuh kernels/cuda/source/*.h) kernels/cpu/program.h | $(CUDA_HOME)/bin/nvcc
+kernels/cuda/fatbin/%.fatbin build/ptxas/%.txt: kernels/cuda/source/%.cu | $(CUDA_HOME)/bin/nvcc
 	@mkdir -p build/ptxas
-	$(CUDA_HOME)/bin/nvcc $(NVCC_FLAGS) $(CUDA_TARGETS) -Xptxas -v -fatbin -o kernels/cuda/fatbin/$*.fatbin $< 2>build/ptxas/$*.txt || { cat build/ptxas/$*.txt >&2; exit 1; }
+	$(CUDA_HOME)/bin/nvcc $(NVCC_FLAGS) $(CUDA_TARGETS) -Xptxas -v -MMD -MP -MT kernels/cuda/fatbin/$*.fatbin -MF build/ptxas/$*.d -fatbin -o kernels/cuda/fatbin/$*.fatbin $< 2>build/ptxas/$*.txt || { cat build/ptxas/$*.txt >&2; exit 1; }
 
 build/cuda/libcuda.a: kernels/cuda/forward/forward.c kernels/cuda/forward/forward.h kernels/cuda/forward/symbols.txt kernels/cuda/forward/linked.txt
 	mkdir -p $(@D)
@@ -197,23 +196,23 @@ build/cuda/libcuda.a: kernels/cuda/forward/forward.c kernels/cuda/forward/forwar
 	rm -f $@
 	$(AR) rcs $@ $(@D)/forward.o
 
-EMULATE = $(CXX) -x c++ $(EMULATED_FLAGS) $(EMULATED_CHECKS) -Wno-unknown-pragmas -DATOLL_EMULATED -c -o $@ $<
+EMULATE = $(CXX) -x c++ $(EMULATED_FLAGS) $(EMULATED_CHECKS) -Wno-unknown-pragmas -Wno-attributes -DATOLL_EMULATED -MMD -MP -c -o $@ $<
 
-build/emulated/%.cu.o: kernels/cuda/source/%.cu $(EMULATED_HEADERS)
+build/emulated/%.cu.o: kernels/cuda/source/%.cu
 	@mkdir -p $(@D)
 	$(EMULATE)
 
-build/emulated/testdata/%.cu.o: kernels/cuda/emulator/testdata/%.cu $(EMULATED_HEADERS)
+build/emulated/testdata/%.cu.o: kernels/cuda/emulator/testdata/%.cu
 	@mkdir -p $(@D)
 	$(EMULATE)
 
-build/emulated/%.cpp.o: kernels/cuda/emulator/%.cpp $(EMULATED_HEADERS)
+build/emulated/%.cpp.o: kernels/cuda/emulator/%.cpp
 	@mkdir -p $(@D)
-	$(CXX) $(EMULATED_FLAGS) -c -o $@ $<
+	$(CXX) $(EMULATED_FLAGS) -MMD -MP -c -o $@ $<
 
-build/emulated/testdata/%.cpp.o: kernels/cuda/emulator/testdata/%.cpp kernels/cuda/emulator/testdata/cases.h kernels/cuda/emulator/queue.h
+build/emulated/testdata/%.cpp.o: kernels/cuda/emulator/testdata/%.cpp
 	@mkdir -p $(@D)
-	$(CXX) $(EMULATED_FLAGS) -c -o $@ $<
+	$(CXX) $(EMULATED_FLAGS) -MMD -MP -c -o $@ $<
 
 build/emulated-cases: $(EMULATED_CASES) $(EMULATED_PLANTED) $(EMULATED_DRIVER)
 	$(CXX) -o $@ $^ -ldl
@@ -233,3 +232,6 @@ $(ZIG):
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install -q --disable-pip-version-check -r $<
 	touch $@
+
+# Which headers each object was made from, as the compilers saw it.
+-include $(wildcard build/emulated/*.d build/emulated/testdata/*.d build/ptxas/*.d)

@@ -266,6 +266,55 @@ func TestHostErrors(t *testing.T) {
 	}
 }
 
+// The N-th call fails, and no other.
+func TestHostNthCall(t *testing.T) {
+	emulated(t)
+	d := open(t)
+	p, _ := adds(t, d, 3)
+	t.Setenv("DRIVER_FAIL", "cuLaunchKernel:701:3")
+	var e *Error
+	if err := p.Run(); !errors.As(err, &e) || e.Index != 2 || e.Code != codeOutOfResources {
+		t.Errorf("error is %v, want one of instruction 2", err)
+	}
+	if err := p.Run(); err != nil {
+		t.Errorf("the run after it: %v", err)
+	}
+}
+
+// A device that is lost stays lost: every call says so, and closing it ends.
+func TestHostLost(t *testing.T) {
+	emulated(t)
+	if os.Getenv("DRIVER_FAIL") == "" {
+		for _, code := range []string{"700", "999"} {
+			again(t, "TestHostLost", "DRIVER_FAIL=lost:"+code+":5")
+		}
+		return
+	}
+	d, err := Open(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, b := adds(t, d, 2)
+	runs := 0
+	for ; err == nil && runs < 10; runs++ {
+		err = p.Run()
+	}
+	// The first run launches two kernels, the second captures two more and launches the graph.
+	var e *Error
+	if !errors.As(err, &e) || runs != 2 || !strings.Contains(err.Error(), "the device was lost after 5 launches") {
+		t.Errorf("run %d: error is %v, want an *Error in run 2 that says after how many launches the device was lost", runs, err)
+	}
+	if err := b.Read(make([]byte, 4), 0); !errors.As(err, &e) {
+		t.Errorf("a read from the lost device gives %v", err)
+	}
+	if err := d.Close(); !errors.As(err, &e) {
+		t.Errorf("closing the lost device gives %v", err)
+	}
+	if _, err := Open(0); err == nil {
+		t.Error("the lost device opens again")
+	}
+}
+
 // A capture that the driver refuses leaves plain launches.
 func TestHostCaptureRefused(t *testing.T) {
 	emulated(t)

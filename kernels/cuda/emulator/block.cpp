@@ -129,7 +129,7 @@ static void diverged() {
 	note_error(LAUNCH_FAILED, words);
 }
 
-static bool same_site(emulated_site a, emulated_site b) { return a.line == b.line && !strcmp(a.file, b.file); }
+static bool same_site(emulated_site a, emulated_site b) { return a.line == b.line && (a.file == b.file || !strcmp(a.file, b.file)); }
 
 // release_barrier lets all threads go on, where all wait at the same place.
 static bool release_barrier() {

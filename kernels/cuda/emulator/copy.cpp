@@ -25,8 +25,8 @@ static std::deque<async_copy> under_way[MOST_THREADS];
 static int group[MOST_THREADS];
 
 static void mark(const char *shared, stamp written) {
-	cell *c = shared_cells + ((const unsigned char *)shared - emulated_shared) / 2;
-	for (int i = 0; i < COPY_BYTES / 2; i++) c[i] = {written, 0};
+	cell *c = shared_cells + ((const unsigned char *)shared - emulated_shared) / 4;
+	for (int i = 0; i < COPY_BYTES / 4; i++) set_cell(&c[i], written);
 }
 
 void forget_copies() {

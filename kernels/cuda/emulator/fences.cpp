@@ -30,6 +30,7 @@ void begin_block() {
 	now.block_start = now.interval = begin_interval();
 	starts.push_back(now.block_start);
 	hearing.clear();
+	now.deaf = true;
 }
 
 void fence() { fenced[running->number] = now.interval; }
@@ -42,7 +43,7 @@ static void merge(std::vector<heard> *into, const std::vector<heard> &from) {
 
 void atomic(const volatile void *p) {
 	auto at = said.find(p);
-	if (at != said.end()) merge(&hearing, at->second);
+	if (at != said.end()) merge(&hearing, at->second), now.deaf = false;
 	if (fenced[running->number] != now.interval) return;
 	std::vector<heard> *place = &said[p];
 	merge(place, hearing);
@@ -53,6 +54,7 @@ void atomic(const volatile void *p) {
 uint64_t block_of(stamp s) { return (uint64_t)(std::upper_bound(starts.begin(), starts.end(), s) - starts.begin()) - 1; }
 
 bool heard_from(stamp s) {
+	if (now.deaf) return false;
 	uint64_t b = block_of(s);
 	if (b >= hearing.size()) return false;
 	stamp interval = s >> INTERVAL_AT << INTERVAL_AT;

@@ -92,12 +92,6 @@ void release_all() {
 	while (!allocations.empty()) release(allocations.begin()->second.start);
 }
 
-const allocation *allocation_of(const char *p, size_t bytes) {
-	size_t offset = (size_t)(p - device_range);
-	const allocation *a = offset < device_range_bytes ? device_slots[offset >> SLOT_BITS] : nullptr;
-	return a && (size_t)(p - a->start) <= a->bytes && bytes <= a->bytes - (size_t)(p - a->start) ? a : nullptr;
-}
-
 // before is the entry with the highest start that is not above p, or null.
 static const allocation *before(const std::map<const char *, allocation> &all, const char *p) {
 	auto at = all.upper_bound(p);

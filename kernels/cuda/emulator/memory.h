@@ -31,7 +31,11 @@ bool release(char *p);
 void release_all();
 
 // allocation_of is the one that has all of the bytes at p, or null.
-const allocation *allocation_of(const char *p, size_t bytes);
+inline const allocation *allocation_of(const char *p, size_t bytes) {
+	size_t offset = (size_t)(p - device_range);
+	const allocation *a = offset < device_range_bytes ? device_slots[offset >> SLOT_BITS] : nullptr;
+	return a && (size_t)(p - a->start) <= a->bytes && bytes <= a->bytes - (size_t)(p - a->start) ? a : nullptr;
+}
 
 // place_of is the address as an allocation and an offset, also for one behind its end or freed.
 std::string place_of(const char *p);

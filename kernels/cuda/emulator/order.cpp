@@ -53,7 +53,7 @@ void begin_operation(size_t stream, uint64_t count, const clock &by, const char 
 			break;
 		}
 	history.push_back({intervals, stream, count, name});
-	now = {start, floor, start, start, start};
+	now = {start, floor, start, start, start, true};
 }
 
 // find is the operation that the interval belongs to, or null where all have waited for it.
