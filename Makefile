@@ -43,7 +43,7 @@ NVCC_FLAGS := -std=c++17 -O3 -Werror all-warnings -Xcompiler -Wall
 FATBINS    := $(patsubst kernels/cuda/source/%.cu,kernels/cuda/fatbin/%.fatbin,$(wildcard kernels/cuda/source/*.cu))
 
 # Go does not see that headers outside of a package changed; their checksum in the flags makes it build anew.
-GPU_HEADERS := kernels/cpu/program.h kernels/cuda/source/fault.h kernels/cuda/source/attention.h kernels/cuda/forward/forward.h kernels/cuda/compat/cuda.h
+GPU_HEADERS := kernels/cpu/program.h $(wildcard kernels/cuda/source/*.h) kernels/cuda/forward/forward.h kernels/cuda/compat/cuda.h
 GPU_ENV := CGO_CFLAGS='-O2 -I$(CURDIR)/kernels/cuda/compat -I$(CUDA_HOME)/include -DATOLL_HEADERS=$(shell cat $(GPU_HEADERS) | cksum | cut -d' ' -f1)' \
 	CGO_LDFLAGS='-L$(CURDIR)/build/cuda -ldl'
 
@@ -56,10 +56,10 @@ EMULATED_KERNELS := $(patsubst kernels/cuda/source/%.cu,build/emulated/%.cu.o,$(
 EMULATED_DRIVER  := $(patsubst kernels/cuda/emulator/%.cpp,build/emulated/%.cpp.o,$(wildcard kernels/cuda/emulator/*.cpp))
 EMULATED_PLANTED := $(patsubst kernels/cuda/emulator/%.cu,build/emulated/%.cu.o,$(wildcard kernels/cuda/emulator/testdata/*.cu))
 EMULATED_CASES   := $(patsubst kernels/cuda/emulator/%.cpp,build/emulated/%.cpp.o,$(wildcard kernels/cuda/emulator/testdata/*.cpp))
-EMULATED_HEADERS := $(wildcard kernels/cuda/emulator/*.h kernels/cuda/source/*.cuh kernels/cuda/source/*.h) kernels/cpu/program.h
+EMULATED_HEADERS := $(wildcard kernels/cuda/emulator/*.h kernels/cuda/source/*.cuh kernels/cuda/source/*.h) kernels/cuda/cublaslt.h kernels/cpu/program.h
 
 .DEFAULT_GOAL := help
-.PHONY: help build gpu gpu-bundle gpu-env emulator cuda-toolchain demo test test-race test-sanitize test-emulated check-cuda check-cuda-versions test-arm64 vet vet-darwin format lint fuzz bench bench-peers check clean
+.PHONY: help build gpu gpu-bundle gpu-env emulator cuda-toolchain demo test test-race test-sanitize test-emulated test-emulated-kernels test-emulated-training check-cuda check-cuda-versions test-arm64 vet vet-darwin format lint fuzz bench bench-peers check clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -94,9 +94,16 @@ test-race: ## the tests of the packages with threads, under the race detector (R
 test-sanitize: ## the C kernels on their case table, under the address and undefined-behaviour sanitizers
 	CGO_CFLAGS='$(SANITIZE_CFLAGS)' CGO_LDFLAGS='$(SANITIZE_LDFLAGS)' $(GO) test -asan -short -timeout 30m -tags checked ./kernels/cpu
 
-test-emulated: build/libcuda-emulated.so build/libcuda-planted.so build/emulated-cases build/cuda/libcuda.a | $(CUDA_HOME)/include/cuda.h ## the CUDA path on the emulated driver, without a GPU
+EMULATED := build/libcuda-emulated.so build/libcuda-planted.so build/emulated-cases build/cuda/libcuda.a
+
+test-emulated: $(EMULATED) | $(CUDA_HOME)/include/cuda.h ## the CUDA path on the emulated driver, without a GPU
+	@$(MAKE) --no-print-directory -j2 test-emulated-kernels test-emulated-training
+
+test-emulated-kernels: $(EMULATED)
 	ATOLL_LIBCUDA=$(CURDIR)/$< ATOLL_PLANTED=$(CURDIR)/build/libcuda-planted.so ATOLL_EMULATED_CASES=$(CURDIR)/build/emulated-cases \
 		$(GPU_ENV) $(GO) test -tags gpu -timeout 30m ./kernels/cuda
+
+test-emulated-training: $(EMULATED)
 	ATOLL_LIBCUDA=$(CURDIR)/$< $(GPU_ENV) $(GO) test -tags gpu -timeout 30m -run 'TestEmulated|TestCUDA' ./cmd/atoll ./trainer
 
 check-cuda: $(FATBINS) $(FATBINS:kernels/cuda/fatbin/%.fatbin=build/ptxas/%.txt) build/cuda/libcuda.a ## every .cu for every target, its registers and machine code against kernels/cuda/testdata/ptxas.txt (UPDATE=1 writes it); no GPU

@@ -49,7 +49,9 @@ func spoiledDriver(t *testing.T, right, wrong string) string {
 	if err := os.WriteFile(spoiled, []byte(strings.ReplaceAll(string(text), right, wrong)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	compile(t, "CXX", "c++", "-x", "c++", "-std=c++17", "-O1", "-fPIC", "-fvisibility=hidden", "-w", "-DATOLL_EMULATED", "-I"+source, "-c", "-o", spoiled+".o", spoiled)
+	// As the Makefile's EMULATE does, so that accesses are checked.
+	compile(t, "CXX", "c++", "-x", "c++", "-std=c++17", "-O1", "-fPIC", "-fvisibility=hidden", "-fsanitize=thread",
+		"--param=tsan-instrument-func-entry-exit=0", "-fno-tree-sra", "-w", "-DATOLL_EMULATED", "-I"+source, "-c", "-o", spoiled+".o", spoiled)
 	objects = slices.DeleteFunc(objects, func(o string) bool { return filepath.Base(o) == "add.cu.o" })
 	compile(t, "CXX", "c++", append([]string{"-shared", "-Wl,-z,defs", "-o", library, spoiled + ".o"}, objects...)...)
 	return library

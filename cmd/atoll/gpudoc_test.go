@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the table of docs/gpu.md anew")
+var update = flag.Bool("update", false, "write what the tests that are run hold golden anew: the table of docs/gpu.md, testdata/counts.txt")
 
 // The table of docs/gpu.md is what atoll inspect program --floor says of GPT-2 124M.
 func TestGPUDoc(t *testing.T) {

@@ -26,6 +26,7 @@ func TestCublasLt(t *testing.T) {
 	}
 	again(t, "TestByCublasLt", "ATOLL_LIBCUBLASLT="+library)
 	again(t, "TestByCublasLtKernels", "ATOLL_LIBCUBLASLT="+library, "DRIVER_FAIL=capability:8")
+	again(t, "TestTF32", "ATOLL_LIBCUBLASLT="+library)
 	again(t, "TestWithoutCublasLt", "ATOLL_LIBCUBLASLT=none")
 }
 

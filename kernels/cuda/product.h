@@ -48,6 +48,7 @@ size_t cublaslt_product_workspace(const gpu *g, const product *p);
 
 // gpu_cast queues the rounding of rows x columns floats at from to DT_BF16 or DT_F16. Rows of the result begin at multiples of
 // to_stride, a multiple of 8, and to is a multiple of 16; what lies behind a row up to the next multiple of 8 becomes 0.
-CUresult gpu_cast(gpu *g, CUdeviceptr to, CUdeviceptr from, int64_t rows, int64_t columns, int64_t to_stride, int64_t from_stride, uint32_t type);
+CUresult gpu_cast(gpu *g, CUdeviceptr to, CUdeviceptr from, int64_t rows, int64_t columns, int64_t to_stride, int64_t from_stride,
+	uint32_t type);
 
 #endif

@@ -52,7 +52,10 @@ type compiledKernel struct {
 
 // wantsTensorCores are the kernels that are written with mma or wgmma. Those of other kernels are found too: a kernel that uses
 // tensor cores and is not named here is reported.
-var wantsTensorCores = []string{}
+var wantsTensorCores = []string{
+	"attention_[0-9]*_bf16", "attention_[0-9]*_f16", "attention_backward_keys_[0-9]*_*f16", "attention_backward_queries_[0-9]*_*f16",
+	"product_[0-9]*x*_*f16", "product_[0-9]*x*_tf32", "product_guarded_*",
+}
 
 // problems are what must not be in any kernel.
 func (k *compiledKernel) problems() []string {

@@ -90,9 +90,10 @@ static __device__ void head_loss(float *logits, int64_t ld, const int *targets, 
 }
 
 #define HEAD_LOSS(suffix, Act)                                                                                \
-	extern "C" __global__ void __launch_bounds__(HEAD_THREADS, HEAD_BLOCKS) head_loss_##suffix(float *logits, int64_t ld, const int *targets,        \
-		float *losses, const float *step, int V, int columns, int first, int kept, int gradient, fault_record *faults, int call) {   \
-		head_loss<Act>(logits, ld, targets, losses, step, V, columns, first, kept, gradient, faults, call);                          \
+	extern "C" __global__ void __launch_bounds__(HEAD_THREADS, HEAD_BLOCKS) head_loss_##suffix(float *logits, int64_t ld, \
+		const int *targets, float *losses, const float *step, int V, int columns, int first, int kept, int gradient, \
+		fault_record *faults, int call) {                                                                        \
+		head_loss<Act>(logits, ld, targets, losses, step, V, columns, first, kept, gradient, faults, call);      \
 	}                                                                                                          \
 	KERNEL(head_loss_##suffix)
 

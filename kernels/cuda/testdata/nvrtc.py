@@ -5,7 +5,7 @@ import ctypes
 import sys
 from pathlib import Path
 
-TARGETS = ("sm_80", "sm_89", "sm_90a", "sm_100")
+TARGETS = ["sm_80", "sm_89", "sm_90a", "sm_100"]
 
 
 def compile_file(nvrtc: ctypes.CDLL, path: Path, target: str, includes: list[str]) -> tuple[bool, str]:
@@ -28,6 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--library", required=True, help="libnvrtc.so")
     parser.add_argument("-I", dest="includes", action="append", default=[], help="a folder of headers")
+    parser.add_argument("--target", dest="targets", action="append", choices=TARGETS, help="one of them alone; default: all")
     parser.add_argument("files", nargs="+", type=Path)
     options = parser.parse_args()
     nvrtc = ctypes.CDLL(options.library)
@@ -35,12 +36,12 @@ def main() -> None:
     nvrtc.nvrtcVersion(ctypes.byref(major), ctypes.byref(minor))
     bad = 0
     for path in options.files:
-        for target in TARGETS:
+        for target in options.targets or TARGETS:
             compiled, log = compile_file(nvrtc, path, target, options.includes)
             if not compiled or log:
                 bad += 1
                 print(f"NVRTC {major.value}.{minor.value}: {path.name} for {target}: {'warns' if compiled else 'fails'}\n{log}", file=sys.stderr)
-    print(f"NVRTC {major.value}.{minor.value}: {len(options.files)} files for {len(TARGETS)} targets, {bad} with errors or warnings")
+    print(f"NVRTC {major.value}.{minor.value}: {len(options.files)} files for {len(options.targets or TARGETS)} targets, {bad} with errors or warnings")
     sys.exit(bad > 0)
 
 

@@ -14,3 +14,6 @@ typedef unsigned long uintptr_t;
 #define INT32_MAX 2147483647
 #define INT32_MIN (-INT32_MAX - 1)
 #define UINT32_MAX 4294967295u
+
+// What nvcc's own first include brings, of math.h.
+#define INFINITY __int_as_float(0x7f800000)
