@@ -29,6 +29,7 @@ CUresult attention_forward(gpu *g, const attention_pass *p) {
 	attention_shape *s = &a.shape;
 	const CUdeviceptr arrays[] = {a.out, a.q, a.k, a.v};
 	s->wide = attention_wide(s, a.precision, arrays, 4);
+	if (attention_hopper_suits(g, &a)) return attention_hopper(g, &a);
 	CUdeviceptr faults = gpu_faults(g);
 	int call = gpu_call_index(g);
 	void *params[] = {&a.out, &a.lse, &a.q, &a.k, &a.v, &a.lengths, &a.start, &a.seed, s, &faults, &call};

@@ -31,4 +31,9 @@ typedef struct {
 
 CUresult attention_forward(gpu *g, const attention_pass *p);
 
+// attention_hopper is the way of sm_90a for packed rows. It suits where the environment has ATOLL_HOPPER=1 besides, since no
+// GPU has run it; shape.wide is set before.
+int attention_hopper_suits(const gpu *g, const attention_pass *p);
+CUresult attention_hopper(gpu *g, const attention_pass *p);
+
 #endif

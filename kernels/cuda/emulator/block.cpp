@@ -7,7 +7,9 @@
 #include "access.h"
 #include "copy.h"
 #include "fences.h"
+#include "mbarrier.h"
 #include "order.h"
+#include "products.h"
 #include "report.h"
 #include "source.h"
 
@@ -163,6 +165,22 @@ void meet(const warp_operation *operation, void *operand, unsigned mask, emulate
 	stamp_running();
 }
 
+void park(const char *what, emulated_site at) {
+	thread *t = running;
+	wait_for(what, at);
+	pass_on(&t->at);
+}
+
+void wake(int thread) {
+	block.threads[thread].waits = nullptr;
+	block.warps[thread / WARP].runnable |= 1u << thread % WARP;
+}
+
+void pass_interval() {
+	now.interval = begin_interval();
+	stamp_running();
+}
+
 static void set_up(const launch *l) {
 	if (!block.stacks)
 		block.stacks = (char *)mmap(nullptr, (size_t)MOST_THREADS * STACK_STEP, PROT_READ | PROT_WRITE,
@@ -189,6 +207,8 @@ static void set_up(const launch *l) {
 static bool run_block(const launch *l) {
 	set_up(l);
 	begin_block();
+	forget_barriers();
+	forget_products();
 	pass_on(&block.scheduler);
 	forget_copies();
 	if (!block.stopped && block.ended < block.thread_count) diverged();

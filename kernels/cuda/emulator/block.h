@@ -42,6 +42,13 @@ bool run_launch(const launch *l);
 // meet waits for the other lanes of the warp at the same operation.
 void meet(const warp_operation *operation, void *operand, unsigned mask, emulated_site at);
 
+// park stops the running thread until another one wakes it; what it waits for is named where nobody can go on.
+void park(const char *what, emulated_site at);
+void wake(int thread);
+
+// pass_interval begins an interval: what some threads of the block did before they met is in order with all that follows.
+void pass_interval();
+
 // The thread that runs, or null where none does, and the bytes of shared memory of its block.
 extern thread *running;
 extern unsigned shared_bytes;

@@ -4,70 +4,7 @@
 //
 // Scores are kept as powers of two, and probabilities are rounded to the precision before they meet the values, as in
 // kernels/ref, but before they are divided by their sum.
-#include "attention_place.cuh"
-#include "attention_product.cuh"
-#include "attention_scores.cuh"
-
-template <typename Half> struct forward_call {
-	Half *out;
-	float *lse;
-	const Half *q, *k, *v;
-	const int32_t *lengths, *start, *seed;
-	attention_shape shape;
-	fault_record *fault;
-	int call;
-};
-
-// The softmax of a warp's queries so far: their largest scores as powers of two, and this thread's share of the sums.
-template <int M> struct softmax_state {
-	float largest[M][2], total[M][2];
-};
-
-// soften turns scores into exponentials from the new maximum, and brings the sums to it. unit is scale*log2(e).
-template <int W, int M, int N>
-static __device__ __forceinline__ void soften(softmax_state<M> &state, float (&sums)[M][W / 8][4], float (&scores)[M][N][4],
-	float unit) {
-#pragma unroll
-	for (int m = 0; m < M; m++)
-#pragma unroll
-		for (int r = 0; r < 2; r++) {
-			float largest = -INFINITY, before = state.largest[m][r];
-#pragma unroll
-			for (int n = 0; n < N; n++) largest = fmaxf(largest, fmaxf(scores[m][n][2 * r], scores[m][n][2 * r + 1]));
-			largest = fmaxf(before, quad_max(largest) * unit);
-			float shrink = exp2_flushed(before - largest), total = 0;
-#pragma unroll
-			for (int n = 0; n < N; n++)
-#pragma unroll
-				for (int e = 2 * r; e < 2 * r + 2; e++) {
-					scores[m][n][e] = exp2_flushed(fmaf(scores[m][n][e], unit, -largest));
-					total += scores[m][n][e];
-				}
-			state.largest[m][r] = largest;
-			state.total[m][r] = fmaf(state.total[m][r], shrink, total);
-#pragma unroll
-			for (int n = 0; n < W / 8; n++) sums[m][n][2 * r] *= shrink, sums[m][n][2 * r + 1] *= shrink;
-		}
-}
-
-// finish writes outputs and lse of a warp's queries, the first of which is row; those from rows on are padding and give 0. The
-// outputs pass through the warp's rows of the tile of queries, which nobody else reads.
-template <int W, typename Half, int M>
-static __device__ __forceinline__ void finish(const forward_call<Half> &c, const attention_place &at, Half *tile,
-	const float (&sums)[M][W / 8][4], const softmax_state<M> &state, float kept_scale, int row) {
-	float factor[M][2];
-#pragma unroll
-	for (int m = 0; m < M; m++)
-#pragma unroll
-		for (int r = 0; r < 2; r++) {
-			int t = row + 16 * m + 8 * r + lane_of() / 4;
-			float total = quad_sum(state.total[m][r]);
-			factor[m][r] = t < at.rows ? __fdividef(kept_scale, total) : 0;
-			if (c.lse && lane_of() % 4 == 0 && t < c.shape.T)
-				c.lse[at.head * c.shape.T + t] = t < at.rows ? (state.largest[m][r] + log2f(total)) * LN2 : 0;
-		}
-	put_rows<W>(output_rows(c.out, c.shape, at), tile, sums, factor, row, c.shape);
-}
+#include "attention_forward.cuh"
 
 // attend lets the queries from row on see the keys before end, tile by tile. The warp's first query is mine.
 template <int W, typename Half, int M>
@@ -98,7 +35,9 @@ static __device__ __forceinline__ void attend(const forward_call<Half> &c, const
 		clear(p);
 		multiply_rows<W>(p, left, keys + stage * TILE * W);
 		if (key + TILE - 1 > first + mine) hide_later(p, first + mine, key);
-		soften<W>(state, sums, p, s.scale * LOG2E);
+		float shrink[M][2];
+		soften(state, shrink, p, s.scale * LOG2E);
+		rescale(sums, shrink);
 #pragma unroll
 		for (int m = 0; m < M && dropout.threshold; m++)
 			keep(p[m], kept_of_queries<TILE / 8>(dropout, (uint64_t)(at.head * s.T + mine + 16 * m) * s.T + key, s.T), 1);
@@ -118,10 +57,7 @@ template <int W, typename Half> static __device__ __forceinline__ void attention
 	float sums[M][W / 8][4];
 	softmax_state<M> state;
 	clear(sums);
-#pragma unroll
-	for (int m = 0; m < M; m++)
-#pragma unroll
-		for (int r = 0; r < 2; r++) state.largest[m][r] = -INFINITY, state.total[m][r] = 0;
+	begin(state);
 	philox dropout = dropout_of(c.seed, s);
 	if (row < at.rows) attend<W>(c, at, queries, sums, state, dropout, first, row, mine, first + min(row + BLOCK, at.rows));
 	finish<W>(c, at, queries + warp_of() * OWN * W, sums, state, dropout.scale, mine);
