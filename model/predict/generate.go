@@ -33,8 +33,8 @@ func (s Sampling) Validate() error {
 	return nil
 }
 
-// promptChunk is how many tokens of a prompt are read at one time.
-const promptChunk = 64
+// PromptChunk is how many tokens of a prompt are read at one time.
+const PromptChunk = 64
 
 // decoder holds the programs that read a prompt and add one token, over one pair of caches.
 type decoder struct {
@@ -96,7 +96,7 @@ func (m *Model) prepareDecoder() error {
 		return nil
 	}
 	room := m.Config.Positions
-	chunk, err := m.compileDecoder(min(promptChunk, room), nil)
+	chunk, err := m.compileDecoder(min(PromptChunk, room), nil)
 	if err != nil {
 		return err
 	}
