@@ -56,7 +56,7 @@ func Variants() []string {
 	}
 }
 
-// Device is the machine's processors. It implements kernels.Device.
+// Device is the machine's processors. It implements kernels.Device and kernels.Lender.
 type Device struct {
 	mu      sync.Mutex // one program at a time; also guards team
 	team    *C.team    // nil once closed
@@ -64,7 +64,7 @@ type Device struct {
 	threads int
 }
 
-var _ kernels.Device = (*Device)(nil)
+var _ kernels.Lender = (*Device)(nil)
 
 // New starts a device's threads. They sleep while no program runs.
 func New(o Options) (*Device, error) {
