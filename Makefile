@@ -29,7 +29,11 @@ SANITIZE_CFLAGS  := -O1 -g -fno-omit-frame-pointer -fsanitize=undefined -fno-san
 SANITIZE_LDFLAGS := -fsanitize=undefined
 
 # CUDA: an installed toolkit that knows every target is used, else the wheels of make cuda-toolchain.
-CUDA_WHEELS := nvidia-cuda-nvcc==13.5.37 nvidia-cuda-crt==13.5.37 nvidia-nvvm==13.5.37 nvidia-cuda-runtime==13.5.37 nvidia-cuda-cccl==13.3.5.0.6
+CUDA_WHEELS := nvidia-cuda-nvcc==13.5.37 nvidia-cuda-crt==13.5.37 nvidia-nvvm==13.5.37 nvidia-cuda-runtime==13.5.37 nvidia-cuda-cccl==13.3.5.0.6 \
+	nvidia-cuda-cuobjdump==13.5.37 nvidia-cuda-nvdisasm==13.5.37
+# What else must compile them: the first nvcc of CUDA 13, and NVRTC and headers of CUDA 12.9.
+CUDA_130_WHEELS := nvidia-cuda-nvcc==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-runtime==13.0.88 nvidia-cuda-cccl==13.0.85
+CUDA_129_WHEELS := nvidia-cuda-nvrtc-cu12==12.9.86 nvidia-cuda-runtime-cu12==12.9.79 nvidia-cuda-cccl-cu12==12.9.27
 CUDA_TARGETS := -gencode=arch=compute_80,code=sm_80 -gencode=arch=compute_89,code=sm_89 -gencode=arch=compute_90a,code=sm_90a \
 	-gencode=arch=compute_100,code=[sm_100,compute_100]
 CUDA_INSTALLED := $(shell for nvcc in "$$(command -v nvcc)" /usr/local/cuda/bin/nvcc /opt/cuda/bin/nvcc; do \
@@ -39,24 +43,23 @@ NVCC_FLAGS := -std=c++17 -O3 -Werror all-warnings -Xcompiler -Wall
 FATBINS    := $(patsubst kernels/cuda/source/%.cu,kernels/cuda/fatbin/%.fatbin,$(wildcard kernels/cuda/source/*.cu))
 
 # Go does not see that headers outside of a package changed; their checksum in the flags makes it build anew.
-GPU_HEADERS := kernels/cpu/program.h kernels/cuda/source/fault.h kernels/cuda/source/attention.h kernels/cuda/forward/forward.h kernels/cuda/compat/cuda.h
+GPU_HEADERS := kernels/cpu/program.h $(wildcard kernels/cuda/source/*.h) kernels/cuda/forward/forward.h kernels/cuda/compat/cuda.h
 GPU_ENV := CGO_CFLAGS='-O2 -I$(CURDIR)/kernels/cuda/compat -I$(CUDA_HOME)/include -DATOLL_HEADERS=$(shell cat $(GPU_HEADERS) | cksum | cut -d' ' -f1)' \
 	CGO_LDFLAGS='-L$(CURDIR)/build/cuda -ldl'
 
-# The emulated driver: the same .cu files, compiled by g++.
-EMULATED_FLAGS   := -std=c++17 -O2 -g -Wall -Wextra -fPIC -fvisibility=hidden $(shell grep -qw avx2 /proc/cpuinfo 2>/dev/null && echo -mavx2 -mfma -mf16c)
+# The emulated driver: the same .cu files, compiled by g++. Without -fno-ipa-..., gcc 12 drops calls of functions that write through
+# addresses which its loop optimizer has rewritten: it takes them for pure.
+EMULATED_FLAGS   := -std=c++17 -O2 -g -fno-ipa-modref -fno-ipa-pure-const -Wall -Wextra -fPIC -fvisibility=hidden $(shell grep -qw avx2 /proc/cpuinfo 2>/dev/null && echo -mavx2 -mfma -mf16c)
 # A call before every access to memory, which the driver answers itself; structs are copied whole, so that 16 bytes stay one access.
 EMULATED_CHECKS  := -fsanitize=thread --param=tsan-instrument-func-entry-exit=0 -fno-tree-sra
 EMULATED_KERNELS := $(patsubst kernels/cuda/source/%.cu,build/emulated/%.cu.o,$(wildcard kernels/cuda/source/*.cu))
 EMULATED_DRIVER  := $(patsubst kernels/cuda/emulator/%.cpp,build/emulated/%.cpp.o,$(wildcard kernels/cuda/emulator/*.cpp))
 EMULATED_PLANTED := $(patsubst kernels/cuda/emulator/%.cu,build/emulated/%.cu.o,$(wildcard kernels/cuda/emulator/testdata/*.cu))
-EMULATED_HEADERS := $(wildcard kernels/cuda/emulator/*.h kernels/cuda/source/*.cuh kernels/cuda/source/*.h) kernels/cpu/program.h
-# GCC 12 compiles d[i][j] += a[i][k] * b[k][j] wrong with -O2 -mavx2: its loop vectorizer drops the sums.
-EMULATED_FLAGS += -fno-tree-loop-vectorize
+EMULATED_CASES   := $(patsubst kernels/cuda/emulator/%.cpp,build/emulated/%.cpp.o,$(wildcard kernels/cuda/emulator/testdata/*.cpp))
+EMULATED_HEADERS := $(wildcard kernels/cuda/emulator/*.h kernels/cuda/source/*.cuh kernels/cuda/source/*.h) kernels/cuda/cublaslt.h kernels/cpu/program.h
 
 .DEFAULT_GOAL := help
-.NOTPARALLEL:
-.PHONY: help build gpu gpu-bundle gpu-env emulator cuda-toolchain demo test test-race test-sanitize test-emulated test-arm64 vet vet-darwin format lint fuzz bench bench-peers check clean
+.PHONY: help build gpu gpu-bundle gpu-env emulator cuda-toolchain demo test test-race test-sanitize test-emulated test-emulated-kernels test-emulated-training check-cuda check-cuda-versions test-arm64 vet vet-darwin format lint fuzz bench bench-peers check clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -91,9 +94,29 @@ test-race: ## the tests of the packages with threads, under the race detector (R
 test-sanitize: ## the C kernels on their case table, under the address and undefined-behaviour sanitizers
 	CGO_CFLAGS='$(SANITIZE_CFLAGS)' CGO_LDFLAGS='$(SANITIZE_LDFLAGS)' $(GO) test -asan -short -timeout 30m -tags checked ./kernels/cpu
 
-test-emulated: build/libcuda-emulated.so build/libcuda-planted.so build/cuda/libcuda.a | $(CUDA_HOME)/include/cuda.h ## the CUDA path on the emulated driver, without a GPU
-	ATOLL_LIBCUDA=$(CURDIR)/$< ATOLL_PLANTED=$(CURDIR)/build/libcuda-planted.so $(GPU_ENV) $(GO) test -tags gpu -timeout 30m ./kernels/cuda
-	ATOLL_LIBCUDA=$(CURDIR)/$< $(GPU_ENV) $(GO) test -tags gpu -timeout 30m -run 'TestEmulated|TestCUDA' ./cmd/atoll
+EMULATED := build/libcuda-emulated.so build/libcuda-planted.so build/emulated-cases build/cuda/libcuda.a
+
+test-emulated: $(EMULATED) | $(CUDA_HOME)/include/cuda.h ## the CUDA path on the emulated driver, without a GPU
+	@$(MAKE) --no-print-directory -j2 test-emulated-kernels test-emulated-training
+
+test-emulated-kernels: $(EMULATED)
+	ATOLL_LIBCUDA=$(CURDIR)/$< ATOLL_PLANTED=$(CURDIR)/build/libcuda-planted.so ATOLL_EMULATED_CASES=$(CURDIR)/build/emulated-cases \
+		$(GPU_ENV) $(GO) test -tags gpu -timeout 30m ./kernels/cuda
+
+test-emulated-training: $(EMULATED)
+	ATOLL_LIBCUDA=$(CURDIR)/$< $(GPU_ENV) $(GO) test -tags gpu -timeout 30m -run 'TestEmulated|TestCUDA' ./cmd/atoll ./trainer
+
+check-cuda: $(FATBINS) $(FATBINS:kernels/cuda/fatbin/%.fatbin=build/ptxas/%.txt) build/cuda/libcuda.a ## every .cu for every target, its registers and machine code against kernels/cuda/testdata/ptxas.txt (UPDATE=1 writes it); no GPU
+	ATOLL_CUDA_HOME=$(CUDA_HOME) $(GPU_ENV) $(GO) test -tags gpu -count 1 -run 'TestStatic|TestOccupancy' ./kernels/cuda $(if $(UPDATE),-args -update)
+
+check-cuda-versions: .tools/cuda-13.0/installed .tools/cuda-12.9/installed build/cuda/libcuda.a | $(CUDA_HOME)/include/cuda.h ## the kernels by nvcc 13.0 and NVRTC 12.9, the Go side on their headers; 520 MB, and as long as make gpu twice
+	@mkdir -p build/cuda-13.0
+	@for source in $(wildcard kernels/cuda/source/*.cu); do echo "nvcc 13.0: $$source"; \
+		.tools/cuda-13.0/nvidia/cu13/bin/nvcc $(NVCC_FLAGS) $(CUDA_TARGETS) -fatbin -o build/cuda-13.0/$$(basename $$source .cu).fatbin $$source || exit 1; done
+	$(PYTHON) kernels/cuda/testdata/nvrtc.py --library .tools/cuda-12.9/nvidia/cuda_nvrtc/lib/libnvrtc.so.12 -I kernels/cuda/compat/nvrtc -I kernels/cuda/source \
+		-I .tools/cuda-12.9/nvidia/cuda_runtime/include -I .tools/cuda-12.9/nvidia/cuda_cccl/include $(wildcard kernels/cuda/source/*.cu)
+	@for home in .tools/cuda-12.9/nvidia/cuda_runtime .tools/cuda-13.0/nvidia/cu13; do echo "go test -c ./kernels/cuda on the headers of $$home"; \
+		environment=$$($(MAKE) -s CUDA_HOME=$(CURDIR)/$$home gpu-env) && eval "export $$environment" && $(GO) test -c -tags gpu -o build/cuda-headers ./kernels/cuda || exit 1; done
 
 test-arm64: ## the kernel tests, cross-built for ARM64 Linux and run under qemu-user
 	@if ! command -v $(ARM64CC) >/dev/null || ! command -v $(firstword $(QEMU)) >/dev/null; then \
@@ -138,7 +161,10 @@ bench: build ## measure kernels, the training step and classification, with this
 bench-peers: build .venv/installed .venv/llama ## atoll and its peers in turns on the same work, into bench/results; 6 GB, hours. PEERS='--only train --rounds 5' chooses
 	.venv/bin/python bench/peers/compare.py $(PEERS)
 
-check: format vet lint build test test-race test-sanitize test-arm64 ## exactly what CI runs
+check: ## exactly what CI runs
+	@for target in format vet lint build test test-race test-sanitize test-arm64 cuda-toolchain; do $(MAKE) --no-print-directory $$target || exit 1; done
+	@$(MAKE) --no-print-directory -j$$(nproc) emulator
+	@$(MAKE) --no-print-directory test-emulated
 
 clean: ## remove what make made: bin, build, .tools, .venv, cuda-toolchain (runs and data directories stay)
 	rm -rf bin build .tools .venv cuda-toolchain kernels/cuda/fatbin/*.fatbin
@@ -148,11 +174,18 @@ cuda-toolchain/installed: Makefile
 	$(PYTHON) -m pip install -q --disable-pip-version-check --no-deps --target cuda-toolchain $(CUDA_WHEELS)
 	touch $@
 
+.tools/cuda-13.0/installed .tools/cuda-12.9/installed: .tools/cuda-%/installed:
+	rm -rf $(@D)
+	$(PYTHON) -m pip install -q --disable-pip-version-check --no-deps --target $(@D) $(CUDA_$(subst .,,$*)_WHEELS)
+	touch $@
+
 $(CUDA_HOME)/include/cuda.h $(CUDA_HOME)/bin/nvcc:
 	@echo 'make: $@ is not there: run make cuda-toolchain, or set CUDA_HOME to a toolkit of CUDA 12.8 or later' >&2; exit 1
 
-kernels/cuda/fatbin/%.fatbin: kernels/cuda/source/%.cu $(wildcard kernels/cuda/source/*.cuh kernels/cuda/source/*.h) kernels/cpu/program.h | $(CUDA_HOME)/bin/nvcc
-	$(CUDA_HOME)/bin/nvcc $(NVCC_FLAGS) $(CUDA_TARGETS) -fatbin -o $@ $<
+# What ptxas says of each kernel is kept for make check-cuda.
+kernels/cuda/fatbin/%.fatbin build/ptxas/%.txt: kernels/cuda/source/%.cu $(wildcard kernels/cuda/source/*.cuh kernels/cuda/source/*.h) kernels/cpu/program.h | $(CUDA_HOME)/bin/nvcc
+	@mkdir -p build/ptxas
+	$(CUDA_HOME)/bin/nvcc $(NVCC_FLAGS) $(CUDA_TARGETS) -Xptxas -v -fatbin -o kernels/cuda/fatbin/$*.fatbin $< 2>build/ptxas/$*.txt || { cat build/ptxas/$*.txt >&2; exit 1; }
 
 build/cuda/libcuda.a: kernels/cuda/forward/forward.c kernels/cuda/forward/forward.h kernels/cuda/forward/symbols.txt kernels/cuda/forward/linked.txt
 	mkdir -p $(@D)
@@ -174,6 +207,13 @@ build/emulated/testdata/%.cu.o: kernels/cuda/emulator/testdata/%.cu $(EMULATED_H
 build/emulated/%.cpp.o: kernels/cuda/emulator/%.cpp $(EMULATED_HEADERS)
 	@mkdir -p $(@D)
 	$(CXX) $(EMULATED_FLAGS) -c -o $@ $<
+
+build/emulated/testdata/%.cpp.o: kernels/cuda/emulator/testdata/%.cpp kernels/cuda/emulator/testdata/cases.h kernels/cuda/emulator/queue.h
+	@mkdir -p $(@D)
+	$(CXX) $(EMULATED_FLAGS) -c -o $@ $<
+
+build/emulated-cases: $(EMULATED_CASES) $(EMULATED_PLANTED) $(EMULATED_DRIVER)
+	$(CXX) -o $@ $^ -ldl
 
 build/libcuda-emulated.so: $(EMULATED_KERNELS) $(EMULATED_DRIVER)
 build/libcuda-planted.so: $(EMULATED_PLANTED) $(EMULATED_DRIVER)

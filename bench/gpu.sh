@@ -23,6 +23,7 @@ done
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
+export XDG_CACHE_HOME=$scratch/cache # self-tests are remembered there, not where the user's are
 failed=() skipped=()
 
 # Shapes: T of training and of the table, batches to try from the largest, measured steps, turns of A B.
@@ -39,7 +40,7 @@ fi
 gpu_model() {
 	local name=''
 	if [[ -z ${ATOLL_LIBCUDA-} ]]; then name=$(nvidia-smi --query-gpu=name --format=csv,noheader 2>/dev/null | head -n 1); fi
-	[[ -n $name ]] || name=$(XDG_CACHE_HOME=$scratch/cache "$atoll" inspect devices --threads 1 2>/dev/null | sed -n '/^cuda/,$s/^\(cuda:0  *\|  *\)\(.*\), compute capability.*/\2/p' | head -n 1)
+	[[ -n $name ]] || name=$("$atoll" inspect devices --threads 1 2>/dev/null | sed -n '/^cuda/,$s/^\(cuda:0  *\|  *\)\(.*\), compute capability.*/\2/p' | head -n 1)
 	echo "${name:-none}" | tr '[:upper:]' '[:lower:]' | tr -cs 'a-z0-9' '-' | sed 's/^-//; s/-$//'
 }
 [[ -n $out ]] || out=bench/results/gpu-$(date +%F)-$(gpu_model).md

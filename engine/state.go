@@ -16,17 +16,25 @@ type State struct {
 func newState(d kernels.Device, list ir.Program) (*State, error) {
 	s := &State{offsets: map[string]int64{}}
 	bytes := int64(0)
-	for _, v := range list.Values {
-		if v.Kind == ir.State && !isFlat(v.Name) {
-			s.offsets[v.Name] = bytes
-			bytes += plan.Align(v.Bytes())
-		}
+	for _, v := range cached(list) {
+		s.offsets[v.Name] = bytes
+		bytes += plan.Align(v.Bytes())
 	}
 	var err error
 	if s.buffer, err = newBuffer(d, bytes, "caches"); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// cached are the values that a State holds for the list.
+func cached(list ir.Program) (values []ir.Value) {
+	for _, v := range list.Values {
+		if v.Kind == ir.State && !isFlat(v.Name) {
+			values = append(values, v)
+		}
+	}
+	return values
 }
 
 func isFlat(name string) bool { return name == ir.FlatMoment1 || name == ir.FlatMoment2 }

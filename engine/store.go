@@ -42,10 +42,9 @@ type Store struct {
 	gradElements int64 // of the flat gradients
 }
 
-// NewStore makes room for the parameters on the device, zeroed. trainable says which of them get gradients and moments;
-// nil means none, a store for scoring.
-func NewStore(d kernels.Device, params []model.Param, trainable func(name string) bool) (*Store, error) {
-	s := &Store{device: d, index: map[string]int{}}
+// Sketch lays out what NewStore makes, without memory: the store's slots and sizes are there, to plan with.
+func Sketch(params []model.Param, trainable func(name string) bool) *Store {
+	s := &Store{index: map[string]int{}}
 	for _, p := range params {
 		slot := Slot{Param: p, First: s.elements, Trainable: trainable != nil && trainable(p.Name)}
 		s.elements += room(p)
@@ -56,6 +55,14 @@ func NewStore(d kernels.Device, params []model.Param, trainable func(name string
 		s.index[p.Name] = len(s.Slots)
 		s.Slots = append(s.Slots, slot)
 	}
+	return s
+}
+
+// NewStore makes room for the parameters on the device, zeroed. trainable says which of them get gradients and moments;
+// nil means none, a store for scoring.
+func NewStore(d kernels.Device, params []model.Param, trainable func(name string) bool) (*Store, error) {
+	s := Sketch(params, trainable)
+	s.device = d
 	var err error
 	if s.weights, err = newBuffer(d, s.elements*4, "weights"); err == nil {
 		err = s.addRest()

@@ -20,6 +20,12 @@ type Device interface {
 	Close() error
 }
 
+// MemoryMeter is a Device that can tell how many bytes of its memory are free, and how many it has. The error is
+// errors.ErrUnsupported where that cannot be known.
+type MemoryMeter interface {
+	Memory() (free, total int64, err error)
+}
+
 // Buffer is memory of a device.
 type Buffer interface {
 	Size() int64

@@ -169,8 +169,8 @@ func (c *classifier) feed(p *engine.Program, b *microBatch) {
 	copy(p.Floats(gpt2.Weights), c.weights)
 }
 
-func (c *classifier) spec(sequence int) gpt2.Spec {
-	return gpt2.Spec{Batch: c.run.Batch, Sequence: sequence, Loss: true, Train: c.run.trained(), Dropout: c.run.Dropout > 0,
+func (c *classifier) spec(batch, sequence int) gpt2.Spec {
+	return gpt2.Spec{Batch: batch, Sequence: sequence, Loss: true, Train: c.run.trained(), Dropout: c.run.Dropout > 0,
 		ClassWeights: c.weights != nil}
 }
 

@@ -67,8 +67,8 @@ func (l *language) feed(p *engine.Program, b *microBatch) {
 	copy(p.Ints(gpt2.Targets), b.targets)
 }
 
-func (l *language) spec(sequence int) gpt2.Spec {
-	return gpt2.Spec{Batch: l.run.Batch, Sequence: sequence, Loss: true, Train: l.run.trained(), Dropout: l.run.Dropout > 0}
+func (l *language) spec(batch, sequence int) gpt2.Spec {
+	return gpt2.Spec{Batch: batch, Sequence: sequence, Loss: true, Train: l.run.trained(), Dropout: l.run.Dropout > 0}
 }
 
 func (l *language) lossScale(weight float64) float64 { return 1 / max(weight, 1) }

@@ -125,7 +125,7 @@ func (r *run) report() (metric.Report, error) {
 func (r *run) subtitle() string {
 	train := r.dataset.Manifest.Splits["train"]
 	return fmt.Sprintf("GPT-2 of %d layers, %d wide, vocabulary %d; trained on %d documents of %s; %s, %s", r.config.Layers, r.config.Width,
-		r.config.Vocab, train.Documents, filepath.Base(filepath.Clean(r.Data)), r.env.Device.Describe(), r.env.Precision)
+		r.config.Vocab, train.Documents, filepath.Base(filepath.Clean(r.Data)), r.env.Device.Describe(), r.Precision)
 }
 
 // tiles are the figures that the log does not hold.

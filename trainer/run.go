@@ -58,8 +58,8 @@ type task interface {
 	next(b *microBatch) error
 	// feed copies b into the inputs of p.
 	feed(p *engine.Program, b *microBatch)
-	// spec is the graph of one micro-batch of the given length.
-	spec(sequence int) gpt2.Spec
+	// spec is the graph of one micro-batch of the given rows and length.
+	spec(batch, sequence int) gpt2.Spec
 	// lossScale is what a row's loss is multiplied by in a step over the given weight.
 	lossScale(weight float64) float64
 	position() data.State
@@ -126,7 +126,7 @@ func (r *run) program(sequence int) (*engine.Program, error) {
 	if p := r.programs[sequence]; p != nil {
 		return p, nil
 	}
-	graph, err := gpt2.Build(r.config, r.task.spec(sequence))
+	graph, err := gpt2.Build(r.config, r.task.spec(r.Batch, sequence))
 	if err != nil {
 		return nil, err
 	}

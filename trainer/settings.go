@@ -28,7 +28,7 @@ type Settings struct {
 	Sequence      int     `yaml:"seq"`                       // tokens of a row
 	TokensPerStep int     `yaml:"tokens-per-step,omitempty"` // micro-batches are added up to at least this many; 0: one micro-batch
 
-	Precision string `yaml:"precision"` // fp32, bf16 or fp16
+	Precision string `yaml:"precision"` // as used: fp32, tf32, bf16 or fp16
 	Recompute string `yaml:"recompute"` // none, gelu or block: what backward computes again instead of keeping it; results are the same bits
 	Device    string `yaml:"device"`    // as used: cpu, cuda:0
 	Threads   int    `yaml:"threads"`   // as used; results are the same bits for any number

@@ -288,9 +288,9 @@ func (r *run) source(m engine.Memory, prefix string, p model.Param) checkpoint.S
 // trained are the names of the parameters that the run trains.
 func (r *run) trained() []string {
 	var names []string
-	for _, slot := range r.store.Slots {
-		if slot.Trainable {
-			names = append(names, slot.Name)
+	for _, p := range r.config.Params() {
+		if r.trainable(p.Name) {
+			names = append(names, p.Name)
 		}
 	}
 	return names

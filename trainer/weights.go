@@ -98,11 +98,14 @@ func sameTokenizer(d *data.Dataset, ours *bpe.Tokenizer, c *checkpoint.Checkpoin
 
 // newStore makes the store and fills it: from c where it is not nil, with new values for what c lacks.
 func (r *run) newStore(c *checkpoint.Checkpoint, optional ...string) error {
-	var err error
-	if r.store, err = engine.NewStore(r.env.Device, r.config.Params(), r.trainable); err != nil {
+	params := r.config.Params()
+	if err := r.checkMemory(engine.Sketch(params, r.trainable)); err != nil {
 		return err
 	}
-	params := r.config.Params()
+	var err error
+	if r.store, err = engine.NewStore(r.env.Device, params, r.trainable); err != nil {
+		return err
+	}
 	loaded := checkpoint.Loaded{}
 	if c != nil {
 		if loaded, err = r.load(c, params, optional); err != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -14,8 +13,6 @@ import (
 	"atoll/kernels"
 	"atoll/model"
 )
-
-var update = flag.Bool("update", false, "write testdata/counts.txt anew")
 
 const countsFile = "testdata/counts.txt"
 

@@ -27,7 +27,8 @@ type deviceFlags struct {
 }
 
 func (f *deviceFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(&f.precision, "precision", "auto", "auto, fp32, bf16 or fp16 (auto: bf16 where the device computes in it natively, else fp32)")
+	flags.StringVar(&f.precision, "precision", "auto", "auto, fp32, tf32, bf16 or fp16 (auto: bf16 where the device computes in it "+
+		"natively, else fp32; tf32: fp32 whose products round to 10 bits of fraction, for tensor cores of a GPU; fp16 trains with a scaled loss)")
 	flags.StringVar(&f.device, "device", "auto", "auto, cpu, cuda or cuda:N")
 	flags.IntVar(&f.threads, "threads", 0, "CPU threads; 0: one for each processor. Results do not depend on it")
 	flags.StringVar(&f.variant, "cpu-variant", "", "force an instruction set (see atoll inspect devices); default: the fastest")
@@ -50,10 +51,24 @@ func (f *deviceFlags) open(notes io.Writer) (processor, kernels.DType, error) {
 		return nil, 0, err
 	}
 	precision, err := f.dtype(d)
+	if gpu, ok := d.(onGPU); ok && err == nil && gpu.tf32 {
+		err = gpu.SetTF32(true)
+	}
 	if err != nil {
 		return nil, 0, errors.Join(err, d.Close())
 	}
 	return d, precision, nil
+}
+
+// tf32 is a precision of products alone: everything is stored in fp32.
+const tf32 = "tf32"
+
+// nameOf is the precision that d computes in, as the user writes it.
+func nameOf(precision kernels.DType, d processor) string {
+	if gpu, ok := d.(onGPU); ok && gpu.tf32 && precision == kernels.F32 {
+		return tf32
+	}
+	return precision.String()
 }
 
 func (f *deviceFlags) processor(notes io.Writer) (processor, error) {
@@ -115,24 +130,36 @@ type onGPU struct {
 	*cuda.Device
 	threads int
 	rates   ratedGPU
+	tf32    bool // products of fp32 are on tensor cores
 }
 
 func (f *deviceFlags) onGPU(d *cuda.Device) onGPU {
-	g := onGPU{d, f.threads, ratedAs(d.Info().Name)}
+	g := onGPU{d, f.threads, ratedAs(d.Info().Name), f.precision == tf32}
 	if g.threads == 0 {
 		g.threads = runtime.GOMAXPROCS(0)
 	}
 	return g
 }
 
-func (d onGPU) Threads() int                         { return d.threads }
-func (d onGPU) Peak(precision kernels.DType) float64 { return d.rates.peak(precision) }
-func (d onGPU) Bandwidth() float64                   { return d.rates.bytes }
-func (onGPU) Native(kernels.DType) bool              { return true }
+func (d onGPU) Threads() int            { return d.threads }
+func (d onGPU) Bandwidth() float64      { return d.rates.bytes }
+func (onGPU) Native(kernels.DType) bool { return true }
+
+func (d onGPU) Peak(precision kernels.DType) float64 {
+	if d.tf32 && precision == kernels.F32 {
+		return d.rates.tf32
+	}
+	return d.rates.peak(precision)
+}
 
 func (f *deviceFlags) dtype(d processor) (kernels.DType, error) {
 	switch f.precision {
 	case "fp32":
+		return kernels.F32, nil
+	case tf32:
+		if _, isCPU := d.(onCPU); isCPU {
+			return 0, usage("--precision tf32 is for the tensor cores of a GPU, and the device is the CPU: want fp32, bf16 or fp16 here")
+		}
 		return kernels.F32, nil
 	case "bf16":
 		return kernels.BF16, nil
@@ -144,7 +171,7 @@ func (f *deviceFlags) dtype(d processor) (kernels.DType, error) {
 		}
 		return kernels.F32, nil
 	}
-	return 0, usage("--precision %s: want auto, fp32, bf16 or fp16", f.precision)
+	return 0, usage("--precision %s: want auto, fp32, tf32, bf16 or fp16", f.precision)
 }
 
 // progressLine shows progress on w: redrawn where it is a terminal, a line now and then elsewhere.

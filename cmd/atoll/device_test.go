@@ -30,7 +30,8 @@ func TestDeviceWithoutGPU(t *testing.T) {
 }
 
 func TestDeviceUsage(t *testing.T) {
-	for _, arguments := range []string{"--device gpu", "--device cuda:x", "--device cuda:-1", "--device cuda --cpu-variant portable", "--threads -1"} {
+	for _, arguments := range []string{"--device gpu", "--device cuda:x", "--device cuda:-1", "--device cuda --cpu-variant portable", "--threads -1",
+		"--device cpu --precision tf32", "--precision tf33"} {
 		code, _, errs := command(t, "", append([]string{"bench", "train"}, strings.Fields(arguments)...)...)
 		if code != exitUsage || !strings.Contains(errs, "want") {
 			t.Errorf("%s: exit %d, stderr %q, want 2 and what is wanted", arguments, code, errs)

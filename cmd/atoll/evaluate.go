@@ -88,7 +88,7 @@ func evaluate(ctx context.Context, s streams, e *evaluateFlags) error {
 		return err
 	}
 	// After the scores, which are then not lost where the file cannot be written.
-	if err := trainer.WriteReport(e.report, evaluationReport(result, device.Describe()+", "+precision.String())); err != nil {
+	if err := trainer.WriteReport(e.report, evaluationReport(result, device.Describe()+", "+nameOf(precision, device))); err != nil {
 		return err
 	}
 	if !e.asJSON {

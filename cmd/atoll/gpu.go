@@ -22,7 +22,12 @@ func openGPU(index int, notes io.Writer) (*cuda.Device, selftest.Verdict, error)
 		return nil, selftest.Verdict{}, err
 	}
 	info := d.Info()
-	verdict, err := selftest.Run(d, selftest.Identity{Device: info.Name, Driver: info.Driver, Build: buildID()}, verdictFile())
+	products, err := d.Products() // by a library that may be another one tomorrow
+	var verdict selftest.Verdict
+	if err == nil {
+		id := selftest.Identity{Device: info.Name, Driver: info.Driver, Products: products, Build: buildID()}
+		verdict, err = selftest.Run(d, id, verdictFile())
+	}
 	if err != nil {
 		return nil, verdict, errors.Join(err, d.Close())
 	}

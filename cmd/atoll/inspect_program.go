@@ -147,28 +147,18 @@ func describeProgram(f *programFlags, notes io.Writer) (programInfo, error) {
 		return info, err
 	}
 	defer device.Close()
-	info.Precision, info.precision, o.Precision = precision.String(), precision, precision
+	info.Precision, info.precision, o.Precision = nameOf(precision, device), precision, precision
 	list, store, err := compileList(c, info.Mode, f.batch, f.sequence, o)
 	if err != nil {
 		return info, err
 	}
-	layout := plan.Temporaries(list)
-	info.Memory = memoryInfo{Arena: layout.Bytes, Floor: layout.Floor}
-	weights, grads := store.Elements()
-	info.Memory.Weights, info.Memory.Gradients, info.Memory.Moments = 4*weights, 4*grads, 8*grads
-	for _, v := range list.Values {
-		switch {
-		case v.Kind == ir.State && v.Name != ir.FlatMoment1 && v.Name != ir.FlatMoment2:
-			info.Memory.State += plan.Align(v.Bytes())
-		case v.Kind == ir.Input || v.Kind == ir.Output:
-			info.Memory.Ends += plan.Align(v.Bytes())
-		}
-	}
+	need := store.Need(list)
+	info.Memory = memoryInfo{need.Weights, need.Gradients, need.Moments, need.Caches, need.Ends, need.Activations, need.Floor}
 	for n := range list.Instrs {
 		info.Instructions = append(info.Instructions, list.Line(n))
 	}
 	if f.plan {
-		info.Values = planned(list, layout)
+		info.Values = planned(list, plan.Temporaries(list))
 	}
 	if f.floor != "" {
 		gpus, err := ratedAll(f.floor)
@@ -191,10 +181,7 @@ func compileOptions(recompute string) (engine.Options, error) {
 
 // compileList lowers a model's graph over a store that takes no memory.
 func compileList(c model.Config, mode string, batch, sequence int, o engine.Options) (ir.Program, *engine.Store, error) {
-	store, err := engine.NewStore(paperDevice{}, c.Params(), func(string) bool { return mode == "train" })
-	if err != nil {
-		return ir.Program{}, nil, err
-	}
+	store := engine.Sketch(c.Params(), func(string) bool { return mode == "train" })
 	spec := gpt2.Spec{Batch: batch, Sequence: sequence, Loss: mode != "score"}
 	if mode == "train" {
 		for _, p := range c.Params() {
@@ -208,6 +195,7 @@ func compileList(c model.Config, mode string, batch, sequence int, o engine.Opti
 		o.Update = &update
 	}
 	var graph *op.Graph
+	var err error
 	if mode == "decode" {
 		graph, err = gpt2.BuildDecoder(c, batch, sequence)
 	} else {
@@ -267,26 +255,6 @@ func (info programInfo) print(w io.Writer) {
 func (m memoryInfo) total() int64 {
 	return m.Weights + m.Gradients + m.Moments + m.State + m.Ends + m.Arena
 }
-
-// paperDevice has buffers without memory: a store on it knows where everything would lie.
-type paperDevice struct{ kernels.Device }
-
-// NewBuffer gives a buffer that only has a size.
-func (paperDevice) NewBuffer(bytes int64) (kernels.Buffer, error) {
-	return paperBuffer{size: bytes}, nil
-}
-
-// NewExchange is NewBuffer.
-func (d paperDevice) NewExchange(in, out int64) (kernels.Buffer, error) { return d.NewBuffer(in + out) }
-
-type paperBuffer struct {
-	kernels.Buffer
-	size int64
-}
-
-func (b paperBuffer) Size() int64 { return b.size }
-func (paperBuffer) Bytes() []byte { return nil }
-func (paperBuffer) Free()         {}
 
 // benchAdamW is the optimizer of programs that are looked at or measured, with the defaults of pretraining.
 var benchAdamW = optim.AdamW{Beta1: 0.9, Beta2: 0.95, Epsilon: 1e-8, Decay: 0.1, Clip: 1}

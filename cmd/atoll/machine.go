@@ -19,7 +19,7 @@ type machineInfo struct {
 // measureMachine measures a few times and takes the best, since another process can only make the figures smaller. It
 // takes about half a second and, while it runs, 192 MB.
 func measureMachine(d processor, precision kernels.DType) machineInfo {
-	m := machineInfo{Device: d.Describe(), Precision: precision.String(), Threads: d.Threads()}
+	m := machineInfo{Device: d.Describe(), Precision: nameOf(precision, d), Threads: d.Threads()}
 	if _, m.Rated = d.(onGPU); m.Rated {
 		m.Peak, m.Bandwidth = d.Peak(precision), d.Bandwidth()
 		return m

@@ -11,14 +11,15 @@ type ratedGPU struct {
 	name         string  // as --floor takes it
 	model        string  // the driver's name of it begins so
 	half, single float64 // operations a second in bf16 and fp16, and in fp32
+	tf32         float64 // operations a second on tensor cores in TF32
 	bytes        float64 // of memory a second
 }
 
 // ratedGPUs are from NVIDIA's data sheets of the A100 80GB SXM, the H100 SXM and the H200 SXM.
 var ratedGPUs = []ratedGPU{
-	{name: "a100", model: "NVIDIA A100-SXM4-80GB", half: 312e12, single: 19.5e12, bytes: 2.039e12},
-	{name: "h100", model: "NVIDIA H100 80GB HBM3", half: 989e12, single: 67e12, bytes: 3.35e12},
-	{name: "h200", model: "NVIDIA H200", half: 989e12, single: 67e12, bytes: 4.8e12},
+	{name: "a100", model: "NVIDIA A100-SXM4-80GB", half: 312e12, single: 19.5e12, tf32: 156e12, bytes: 2.039e12},
+	{name: "h100", model: "NVIDIA H100 80GB HBM3", half: 989e12, single: 67e12, tf32: 494.5e12, bytes: 3.35e12},
+	{name: "h200", model: "NVIDIA H200", half: 989e12, single: 67e12, tf32: 494.5e12, bytes: 4.8e12},
 }
 
 func rated(name string) (ratedGPU, error) {

@@ -154,8 +154,8 @@ func (w workshop) same(name, got, want string) {
 		w.Errorf("%s: metrics differ:\n%s\nwant\n%s", name, a, b)
 	}
 	for _, file := range []string{"model.safetensors", "optimizer.safetensors"} {
-		x, errX := os.ReadFile(filepath.Join(got, "checkpoints", "step-00000060", file))
-		y, errY := os.ReadFile(filepath.Join(want, "checkpoints", "step-00000060", file))
+		x, errX := os.ReadFile(filepath.Join(got, "checkpoints", "latest", file))
+		y, errY := os.ReadFile(filepath.Join(want, "checkpoints", "latest", file))
 		if err := errors.Join(errX, errY); err != nil {
 			w.Fatal(err)
 		}

@@ -73,10 +73,10 @@ func train(c *cobra.Command, st streams, s *trainer.Settings, d *deviceFlags, as
 		return err
 	}
 	defer device.Close()
-	s.Device, s.Threads, s.Precision = device.Name(), device.Threads(), precision.String()
+	s.Device, s.Threads, s.Precision = device.Name(), device.Threads(), nameOf(precision, device)
 	line := progressLine(st.err)
 	defer line.Close()
-	line.Print(device.Describe() + ", " + precision.String())
+	line.Print(device.Describe() + ", " + s.Precision)
 	result, err := start(c.Context(), *s, trainer.Env{Device: device, Precision: precision, Peak: device.Peak(precision), Progress: line})
 	line.Close()
 	if err != nil {

@@ -41,7 +41,7 @@ func verify(s streams, dir string, f *deviceFlags, asJSON bool) error {
 		return err
 	}
 	defer device.Close()
-	fmt.Fprintf(s.err, "%s, %v\n", device.Describe(), precision)
+	fmt.Fprintf(s.err, "%s, %s\n", device.Describe(), nameOf(precision, device))
 	var reports []reference.Report
 	passed := true
 	for _, dir := range dirs {

@@ -7,7 +7,8 @@ enum { THREADS = 256, PER_THREAD = 4 };
 
 CUresult launch_adamw(gpu *g, const atoll_call *c, const CUdeviceptr *arg) {
 	enum { WEIGHTS, M, V, GRADS, NORM, LOSS, STEP };
-	CUdeviceptr weights = arg[WEIGHTS], m = arg[M], v = arg[V], grads = arg[GRADS], norm = arg[NORM], loss = arg[LOSS], step = arg[STEP];
+	CUdeviceptr weights = arg[WEIGHTS], m = arg[M], v = arg[V], grads = arg[GRADS];
+	CUdeviceptr norm = arg[NORM], loss = arg[LOSS], step = arg[STEP];
 	int64_t n = c->dims[0];
 	if (n == 0) return CUDA_SUCCESS;
 	float beta1 = c->scalars[0], beta2 = c->scalars[1], epsilon = c->scalars[2], decay = c->scalars[3], clip = c->scalars[4];

@@ -9,8 +9,8 @@
 
 attention_shape attention_packed(const atoll_call *c) {
 	int64_t T = c->dims[1], C = c->dims[2], H = c->dims[3], D = C / H;
-	return (attention_shape){.T = (int32_t)T, .P = (int32_t)T, .H = (int32_t)H, .D = (int32_t)D, .query_stride = 3 * C, .key_stride = 3 * C,
-		.salt = (uint32_t)c->dims[4], .dropout = c->scalars[0], .scale = 1 / sqrtf((float)(D ? D : 1))};
+	return (attention_shape){.T = (int32_t)T, .P = (int32_t)T, .H = (int32_t)H, .D = (int32_t)D, .query_stride = 3 * C,
+		.key_stride = 3 * C, .salt = (uint32_t)c->dims[4], .dropout = c->scalars[0], .scale = 1 / sqrtf((float)(D ? D : 1))};
 }
 
 int attention_wide(const attention_shape *s, uint32_t precision, const CUdeviceptr *arrays, int n) {
@@ -20,8 +20,8 @@ int attention_wide(const attention_shape *s, uint32_t precision, const CUdevicep
 }
 
 gpu_grid attention_blocks(const attention_shape *s, int64_t B, int rows, int z) {
-	int blocks = (s->T + rows - 1) / rows;
-	return (gpu_grid){(unsigned)(B * s->H), (unsigned)(blocks ? blocks : 1), (unsigned)z}; // without rows, lengths are still looked at
+	int blocks = (s->T + rows - 1) / rows; // without rows there is one, which looks at lengths
+	return (gpu_grid){(unsigned)(B * s->H), (unsigned)(blocks ? blocks : 1), (unsigned)z};
 }
 
 CUresult attention_forward(gpu *g, const attention_pass *p) {

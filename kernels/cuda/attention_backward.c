@@ -27,7 +27,8 @@ static CUresult launch(gpu *g, gradient *a, const char *stem, int rows, int z, u
 	int call = gpu_call_index(g);
 	char name[GPU_NAME_BYTES];
 	void *params[] = {&a->dqkv, &a->dout, &a->qkv, &a->out, &a->lse, &a->delta, &a->lengths, &a->seed, &a->shape, &faults, &call};
-	return gpu_launch(g, gpu_name(name, stem, a->precision), attention_blocks(&a->shape, a->B, rows, z), ATTENTION_THREADS, shared, params);
+	return gpu_launch(g, gpu_name(name, stem, a->precision), attention_blocks(&a->shape, a->B, rows, z), ATTENTION_THREADS,
+		shared, params);
 }
 
 static CUresult launch_plain(gpu *g, gradient *a) {
@@ -40,8 +41,9 @@ static CUresult launch_plain(gpu *g, gradient *a) {
 CUresult launch_attention_backward(gpu *g, const atoll_call *c, const CUdeviceptr *arg) {
 	if (c->dims[0] == 0) return CUDA_SUCCESS;
 	if (!attention_fits(c->dims[1], c->dims[1])) return CUDA_ERROR_INVALID_VALUE;
-	gradient a = {.dqkv = arg[DQKV], .dout = arg[DOUT], .qkv = arg[QKV], .out = arg[OUT], .lse = arg[LSE], .delta = gpu_scratch(g),
-		.lengths = arg[LENGTHS], .seed = arg[SEED], .shape = attention_packed(c), .B = c->dims[0], .precision = c->precision};
+	gradient a = {.dqkv = arg[DQKV], .dout = arg[DOUT], .qkv = arg[QKV], .out = arg[OUT], .lse = arg[LSE],
+		.delta = gpu_scratch(g), .lengths = arg[LENGTHS], .seed = arg[SEED], .shape = attention_packed(c), .B = c->dims[0],
+		.precision = c->precision};
 	a.shape.wide = attention_wide(&a.shape, a.precision, arg, LSE);
 	if (a.precision == DT_F32 || a.shape.D > ATTENTION_WIDEST) return launch_plain(g, &a);
 	int W = ATTENTION_WIDTH(a.shape.D);

@@ -3,8 +3,8 @@
 #include "attention.h"
 #include "launchers.h"
 
-// A few new rows are served one by one, with the keys split among blocks; many are appended to the caches first and then attended to
-// as in training, in tiles.
+// A few new rows are served one by one, with the keys split among blocks; many are appended to the caches first and then
+// attended to as in training, in tiles.
 enum { FEW_ROWS = 8 };
 
 static int row_by_row(const attention_shape *s) { return s->T <= FEW_ROWS; }
@@ -33,7 +33,8 @@ CUresult launch_attention_cached(gpu *g, const atoll_call *c, const CUdeviceptr 
 	attention_shape s = shape_of(c);
 	if (!attention_fits(c->dims[1], c->dims[4])) return CUDA_ERROR_INVALID_VALUE;
 	s.wide = attention_wide(&s, c->precision, arg, START);
-	CUdeviceptr out = arg[OUT], qkv = arg[QKV], keys = arg[KEYS], values = arg[VALUES], start = arg[START], parts = gpu_scratch(g);
+	CUdeviceptr out = arg[OUT], qkv = arg[QKV], keys = arg[KEYS], values = arg[VALUES], start = arg[START],
+		parts = gpu_scratch(g);
 	CUdeviceptr faults = gpu_faults(g);
 	int call = gpu_call_index(g), splits = splits_of(&s);
 	void *params[] = {&out, &qkv, &keys, &values, &start, &parts, &splits, &s, &faults, &call};
@@ -41,7 +42,8 @@ CUresult launch_attention_cached(gpu *g, const atoll_call *c, const CUdeviceptr 
 	if (!row_by_row(&s)) {
 		gpu_grid rows = {(unsigned)(B * s.T), 1, 1};
 		CUresult e = gpu_launch(g, gpu_name(name, "attention_append", c->precision), rows, ATTENTION_THREADS, 0, params);
-		attention_pass p = {.out = out, .q = qkv, .k = keys, .v = values, .start = start, .shape = s, .B = B, .precision = c->precision};
+		attention_pass p = {.out = out, .q = qkv, .k = keys, .v = values, .start = start, .shape = s, .B = B,
+			.precision = c->precision};
 		return e ? e : attention_forward(g, &p);
 	}
 	gpu_grid grid = {(unsigned)(B * s.H), (unsigned)(s.T ? s.T : 1), (unsigned)splits};

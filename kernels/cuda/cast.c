@@ -5,7 +5,8 @@
 
 enum { THREADS = 256, PER_THREAD = 8 };
 
-CUresult gpu_cast(gpu *g, CUdeviceptr to, CUdeviceptr from, int64_t rows, int64_t columns, int64_t to_stride, int64_t from_stride, uint32_t type) {
+CUresult gpu_cast(gpu *g, CUdeviceptr to, CUdeviceptr from, int64_t rows, int64_t columns, int64_t to_stride, int64_t from_stride,
+	uint32_t type) {
 	if (rows == 0 || columns == 0) return CUDA_SUCCESS;
 	int width = (int)columns, wide = ((from | (CUdeviceptr)from_stride * 4) & 15) == 0 && columns % 8 == 0;
 	char room[GPU_NAME_BYTES];

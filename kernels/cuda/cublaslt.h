@@ -48,8 +48,16 @@ typedef enum {
 	CUBLASLT_EPILOGUE_BGRADB = 512,
 } cublasLtEpilogue_t;
 
+// Where the parts of a sum over K are put together: in which type, if they are stored between.
+typedef enum {
+	CUBLASLT_REDUCTION_SCHEME_INPLACE = 1,      // of the result
+	CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE = 2, // of the sums
+	CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE = 4,  // of the result
+} cublasLtReductionScheme_t;
+
 typedef enum {
 	CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES = 1,   // uint64_t
+	CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK = 3, // uint32_t
 	CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES = 5, // uint32_t, as the three after it
 	CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES = 6,
 	CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES = 7,

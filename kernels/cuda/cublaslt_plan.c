@@ -49,12 +49,16 @@ void cublaslt_forget(const cublaslt *lt, cublaslt_descriptors *d) {
 	memset(d, 0, sizeof *d);
 }
 
-// prefer says how much workspace there is, and how the matrices of cublasLt lie: algorithms that need more are left out.
+// prefer says how much workspace there is, that parts of a sum are float32 too, and how the matrices of cublasLt lie: algorithms that
+// need more, or would round parts to halves, are left out.
 static cublasStatus_t prefer(const cublaslt *lt, const cublaslt_key *key, cublasLtMatmulPreference_t preference) {
 	uint64_t workspace = CUBLASLT_WORKSPACE;
+	uint32_t schemes = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
 	const uint32_t alignments[] = {key->alignment_b, key->alignment_a, key->alignment_c, key->alignment_d};
 	cublasStatus_t s = lt->calls.cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace,
 		sizeof workspace);
+	if (!s)
+		s = lt->calls.cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &schemes, sizeof schemes);
 	for (int i = 0; i < 4 && !s; i++)
 		s = lt->calls.cublasLtMatmulPreferenceSetAttribute(preference,
 			(cublasLtMatmulPreferenceAttributes_t)(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES + i), &alignments[i], sizeof alignments[i]);

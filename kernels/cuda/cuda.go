@@ -2,12 +2,13 @@
 // kernel of the signature table, and the kernels themselves in CUDA (folder source), compiled by make gpu and embedded.
 //
 // It is built with the tag gpu; without it Open says how to get it. No CUDA library is linked: the driver is loaded when a
-// device is first asked for, from ATOLL_LIBCUDA where that is set. A program is launched plainly at its first run, captured
-// in a CUDA graph at its second and replayed from there. CUDA_LAUNCH_BLOCKING=1 makes a device wait after each call, so that
-// an error names its instruction.
+// device is first asked for, from ATOLL_LIBCUDA where that is set. Matrix products are made by NVIDIA's cublasLt, 13 or 12, where
+// it is found and knows the shape, else by kernels of our own; ATOLL_LIBCUBLASLT names it, or is none. A program is launched
+// plainly at its first run, captured in a CUDA graph at its second and replayed from there. CUDA_LAUNCH_BLOCKING=1 makes a device
+// wait after each call, so that an error names its instruction.
 //
-// Results depend on the inputs and the device's model only. A device may be used by several goroutines; what they ask for is
-// done one after the other on one thread of the system. Memory is given back by Free and Close only.
+// Results depend on the inputs, the device's model and cublasLt's version only. A device may be used by several goroutines; what
+// they ask for is done one after the other on one thread of the system. Memory is given back by Free and Close only.
 package cuda
 
 import (

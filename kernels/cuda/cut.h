@@ -20,8 +20,8 @@ static inline unsigned threads_for(int64_t n, int64_t most) {
 	return (unsigned)smaller(larger(pieces(n, 32), 1) * 32, most);
 }
 
-// spread is a grid for a kernel that goes on until n items are done, per_block of them in a block at once: enough blocks to fill the
-// device a few times over, and at least one.
+// spread is a grid for a kernel that goes on until n items are done, per_block of them in a block at once: enough blocks to
+// fill the device a few times over, and at least one.
 static inline gpu_grid spread(const gpu *g, int64_t n, int64_t per_block) {
 	int64_t most = (int64_t)gpu_processors(g) * 32;
 	return (gpu_grid){(unsigned)larger(smaller(pieces(n, per_block), most), 1), 1, 1};

@@ -190,6 +190,16 @@ func (d *Device) Memory() (free, total int64, err error) {
 	return free, total, err
 }
 
+// SetTF32 lets products of float32 round their operands to TF32, whose fraction has 10 bits, for the sake of tensor cores; at the
+// start they do not. It is for a device that has no programs yet.
+func (d *Device) SetTF32(on bool) error {
+	flag := C.int(0)
+	if on {
+		flag = 1
+	}
+	return d.run(jobFunc(func() error { C.gpu_set_tf32(d.gpu, flag); return nil }))
+}
+
 // run has the device's thread do a job.
 func (d *Device) run(j job) error {
 	d.mu.Lock()

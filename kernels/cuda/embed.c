@@ -13,8 +13,8 @@ CUresult launch_embed(gpu *g, const atoll_call *c, const CUdeviceptr *arg) {
 	if (rows > MOST || c->dims[2] > MOST) return CUDA_ERROR_INVALID_VALUE;
 	CUdeviceptr address[] = {out, wte, wpe};
 	int N = (int)rows, T = (int)c->dims[1], C = (int)c->dims[2], call = gpu_call_index(g);
-	int wide = whole_packs(C, c->precision) && aligned(address, 3);
+	const char *stem = whole_packs(C, c->precision) && aligned(address, 3) ? "embed_wide" : "embed";
 	char room[GPU_NAME_BYTES];
-	void *params[] = {&out, &tokens, &wte, &wpe, &start, &V, &P, &N, &T, &C, &fault, &call, &wide};
-	return gpu_launch(g, gpu_name(room, "embed", c->precision), spread(g, N, THREADS / 32), THREADS, 0, params);
+	void *params[] = {&out, &tokens, &wte, &wpe, &start, &V, &P, &N, &T, &C, &fault, &call};
+	return gpu_launch(g, gpu_name(room, stem, c->precision), spread(g, N, THREADS / 32), THREADS, 0, params);
 }

@@ -50,11 +50,11 @@ static CUresult sum_tokens(gpu *g, const atoll_call *c, const CUdeviceptr *arg, 
 	char name[GPU_NAME_BYTES];
 	void *params[] = {&dwte, &parts, &dout, &keys, &N, &C, &mode, &step};
 	gpu_name(name, wide ? "embed_backward_pieces_wide" : "embed_backward_pieces", c->precision);
-	gpu_grid grid = {(unsigned)pieces(count * pieces(C, 32 * size), warps), 1, 1};
+	gpu_grid grid = {(unsigned)pieces(count, warps), (unsigned)pieces(C, 32 * size), 1};
 	CUresult e = gpu_launch(g, name, grid, THREADS, 0, params);
 	if (e || count == 1) return e;
 	void *rest[] = {&dwte, &parts, &keys, &N, &C, &mode, &step};
-	grid.x = (unsigned)pieces(count * pieces(C, 32 * 4), warps);
+	grid.y = (unsigned)pieces(C, 32 * 4);
 	return gpu_launch(g, wide ? "embed_backward_parts_wide" : "embed_backward_parts", grid, THREADS, 0, rest);
 }
 

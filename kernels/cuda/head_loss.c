@@ -60,8 +60,8 @@ static product logits_product(const head *t, int64_t n, int64_t rows) {
 static product dh_product(const head *t, int64_t n, int64_t rows) {
 	uint32_t precision = t->call->precision;
 	return (product){.M = rows, .N = t->C, .K = width(t), .a = t->logits, .b = t->wte, .c = t->arg[DH] + n * t->C * size(t),
-		.a_stride = t->columns * 4 / size(t), .b_stride = t->wte_stride, .a_type = precision, .b_type = precision, .c_type = precision, .precision = precision,
-		.workspace = t->workspace};
+		.a_stride = t->columns * 4 / size(t), .b_stride = t->wte_stride, .a_type = precision, .b_type = precision, .c_type = precision,
+		.precision = precision, .workspace = t->workspace};
 }
 
 // dwte (+)= dlogitsᵀ·h: the first chunk as the call's mode says, and the others add.
@@ -127,7 +127,8 @@ static CUresult sum(gpu *g, const head *t) {
 	int64_t N = t->N;
 	int mode = (int)t->call->dims[4];
 	void *params[] = {&loss, &losses, &N, &mode, &step};
-	return gpu_launch(g, "head_loss_sum", (gpu_grid){1, 1, 1}, (unsigned)smaller(larger(pieces(N, 32), 1) * 32, 1024), HEAD_ROOM_BYTES, params);
+	unsigned threads = (unsigned)smaller(larger(pieces(N, 32), 1) * 32, 1024);
+	return gpu_launch(g, "head_loss_sum", (gpu_grid){1, 1, 1}, threads, HEAD_ROOM_BYTES, params);
 }
 
 CUresult launch_head_loss(gpu *g, const atoll_call *c, const CUdeviceptr *arg) {

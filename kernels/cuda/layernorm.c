@@ -5,8 +5,8 @@
 
 enum { THREADS = 256 };
 
-// A kernel for rows of up to most columns. The choice depends on the width alone, never on the number of rows, so that a row gives
-// the same bits in every batch.
+// A kernel for rows of up to most columns. The choice depends on the width alone, never on the number of rows, so that a row
+// gives the same bits in every batch.
 typedef struct {
 	int64_t most;
 	const char *wide, *single; // for rows that may be read 16 bytes at a time, and for all

@@ -2,18 +2,13 @@
 
 #include <limits.h>
 
+#include "cut.h"
 #include "product_plan.h"
 #include "source/product_args.h"
 
-enum { THREADS = 256, BLOCKS_PER_PROCESSOR = 16 };
+enum { THREADS = 256 };
 
 static void *pointer(CUdeviceptr p) { return (void *)(uintptr_t)p; }
-
-// grid_of is a grid for count threads, each of which may take several turns.
-static gpu_grid grid_of(const gpu *g, int64_t count) {
-	int64_t blocks = (count + THREADS - 1) / THREADS, most = (int64_t)gpu_processors(g) * BLOCKS_PER_PROCESSOR;
-	return (gpu_grid){(unsigned)(blocks < most ? blocks : most), 1, 1};
-}
 
 // cast_a queues the rounding of a.
 static CUresult cast_a(gpu *g, const product *p, const product_plan *plan) {
@@ -65,14 +60,14 @@ CUresult own_product(gpu *g, const product *p) {
 	plan_product(&plan, g, p);
 	product_args args = args_of(p, &plan);
 	void *params[] = {&args};
-	int64_t tiles = (p->M + plan.M - 1) / plan.M * ((p->N + plan.N - 1) / plan.N);
+	int64_t tiles = pieces(p->M, plan.M) * pieces(p->N, plan.N);
 	if (tiles > INT_MAX) return CUDA_ERROR_INVALID_VALUE;
 	CUresult e = plan.cast_a ? cast_a(g, p, &plan) : CUDA_SUCCESS;
 	if (!e && plan.cast_b) e = cast_b(g, p, &plan);
 	if (!e) e = gpu_launch(g, plan.kernel, (gpu_grid){(unsigned)tiles, (unsigned)plan.slices, 1}, plan.threads, plan.shared, params);
 	if (e || plan.slices == 1) return e;
-	int64_t packs = p->M * ((p->N + 3) / 4);
-	return gpu_launch(g, gpu_name(name, "product_reduce", p->c_type), grid_of(g, packs), THREADS, 0, params);
+	int64_t packs = p->M * pieces(p->N, p->c_type == DT_F32 ? 4 : 8);
+	return gpu_launch(g, gpu_name(name, "product_reduce", p->c_type), spread(g, packs, THREADS), THREADS, 0, params);
 }
 
 size_t own_product_workspace(const gpu *g, const product *p) {

@@ -4,8 +4,8 @@
 
 #include "launch.h"
 
-// c = epilogue(a·b), with sums in float32. All matrices lie in rows. The epilogue is, in this order: + bias, store to pre, GELU,
-// * gelu'(derivative_of), + add, and then c is written or added to as mode says. What is 0 is left out.
+// c = epilogue(a·b), with sums in float32. All matrices lie in rows. The epilogue is, in this order: + bias, store to pre, GELU
+// (of what is stored, rounded to c_type), * gelu'(derivative_of), + add, and then c is written or added to as mode says. What is 0 is left out.
 typedef struct {
 	int64_t M, N, K;
 	CUdeviceptr a, b, c;             // [M,K] or [K,M] where a_transposed; [K,N] or [N,K] where b_transposed; [M,N]
@@ -48,6 +48,7 @@ size_t cublaslt_product_workspace(const gpu *g, const product *p);
 
 // gpu_cast queues the rounding of rows x columns floats at from to DT_BF16 or DT_F16. Rows of the result begin at multiples of
 // to_stride, a multiple of 8, and to is a multiple of 16; what lies behind a row up to the next multiple of 8 becomes 0.
-CUresult gpu_cast(gpu *g, CUdeviceptr to, CUdeviceptr from, int64_t rows, int64_t columns, int64_t to_stride, int64_t from_stride, uint32_t type);
+CUresult gpu_cast(gpu *g, CUdeviceptr to, CUdeviceptr from, int64_t rows, int64_t columns, int64_t to_stride, int64_t from_stride,
+	uint32_t type);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "cut.h"
 #include "source/product_tiles.h"
 
 // A kind of tile. price is the time for an element's multiplication, 100 for the fastest on tensor cores, and full how many blocks
@@ -42,18 +43,15 @@ static const tile guarded_tile = TILE_ENTRY(TILE_64X64, "guarded", 0, TILE_THREA
 #define COUNT(list) ((int)(sizeof(list) / sizeof *(list)))
 enum { MOST_SLICES = 32, LEAST_SLICE = 128, SLICE_UNIT = 64 };
 
-static int64_t ceiling(int64_t a, int64_t b) { return (a + b - 1) / b; }
-static size_t room(int64_t bytes) { return (size_t)ceiling(bytes, 256) * 256; }
-
 // slice_of is the length of a slice where K is cut into about so many: all but the last one begin and end at whole pieces.
-static int64_t slice_of(int64_t K, int64_t slices) { return ceiling(ceiling(K, slices), SLICE_UNIT) * SLICE_UNIT; }
+static int64_t slice_of(int64_t K, int64_t slices) { return pieces(pieces(K, slices), SLICE_UNIT) * SLICE_UNIT; }
 
 // clocks estimates the time of a product: a processor does 1024 multiplications of price 100 in a clock, and what it does at the
 // start and the end of a tile takes as long as 64 of K. Slices cost a kernel more, and traffic of 8 bytes an element.
 static double clocks(const tile *t, const gpu *g, const product *p, int64_t slices) {
 	double processors = gpu_processors(g), elements = (double)p->M * (double)p->N;
-	int64_t blocks = ceiling(p->M, t->M) * ceiling(p->N, t->N) * slices, turns = ceiling(blocks, gpu_processors(g));
-	double time = (double)(turns > t->full ? turns : t->full) * t->M * t->N * t->price / 100 / 1024 * (double)(ceiling(p->K, slices) + 64);
+	int64_t blocks = pieces(p->M, t->M) * pieces(p->N, t->N) * slices, turns = pieces(blocks, gpu_processors(g));
+	double time = (double)(turns > t->full ? turns : t->full) * t->M * t->N * t->price / 100 / 1024 * (double)(pieces(p->K, slices) + 64);
 	return slices == 1 ? time : time + 4000 + (double)slices * elements * 8 / (10 * processors);
 }
 
@@ -77,9 +75,9 @@ static size_t strides(const product *p, CUdeviceptr at, uint32_t type, int64_t r
 	int *cast, int *wide) {
 	int64_t size = type == DT_F32 ? 4 : 2;
 	*cast = type != p->precision;
-	*stride = *cast ? ceiling(columns, 8) * 8 : given ? given : columns;
+	*stride = *cast ? pieces(columns, 8) * 8 : given ? given : columns;
 	*wide = *cast || (*stride * size % 16 == 0 && at % 16 == 0);
-	return *cast ? room(rows * *stride * 2) : 0;
+	return *cast ? whole_256(rows * *stride * 2) : 0;
 }
 
 void plan_product(product_plan *plan, const gpu *g, const product *p) {
@@ -105,8 +103,8 @@ void plan_product(product_plan *plan, const gpu *g, const product *p) {
 	plan->M = t->M, plan->N = t->N, plan->threads = t->threads, plan->shared = t->shared;
 	slice = p->K ? slice_of(p->K, slices) : SLICE_UNIT;
 	plan->slice = (int)slice;
-	plan->slices = p->K ? (int)ceiling(p->K, slice) : 1;
-	plan->partial_stride = ceiling(p->N, 8) * 8;
+	plan->slices = p->K ? (int)pieces(p->K, slice) : 1;
+	plan->partial_stride = pieces(p->N, 8) * 8;
 	plan->b_at = a_bytes, plan->partials_at = a_bytes + b_bytes;
-	plan->bytes = plan->partials_at + (plan->slices > 1 ? room(plan->slices * p->M * plan->partial_stride * 4) : 0);
+	plan->bytes = plan->partials_at + (plan->slices > 1 ? whole_256(plan->slices * p->M * plan->partial_stride * 4) : 0);
 }

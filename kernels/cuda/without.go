@@ -22,6 +22,9 @@ func (*Device) Memory() (free, total int64, err error) { return 0, 0, nil }
 // Withhold does nothing.
 func (*Device) Withhold(kernels.Kernel, string) {}
 
+// SetTF32 does nothing.
+func (*Device) SetTF32(bool) error { return nil }
+
 // Products is never asked.
 func (*Device) Products() (string, error) { return "", nil }
 

@@ -22,7 +22,7 @@ func embedCases() []Case {
 
 func embedBackwardCases() []Case {
 	// More rows than are sorted at once, few tokens and many.
-	shapes := append(embedShapes(), [5]int64{3, 700, 4, 5, 700}, [5]int64{31, 100, 8, 3000, 101})
+	shapes := append(embedShapes(), [5]int64{3, 900, 4, 2, 900}, [5]int64{31, 100, 8, 3000, 101})
 	var cases []Case
 	for i, s := range shapes {
 		for j, how := range storings() {

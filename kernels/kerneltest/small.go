@@ -1,6 +1,10 @@
 package kerneltest
 
 import (
+	"fmt"
+	"maps"
+	"slices"
+
 	"atoll/kernels"
 	"atoll/kernels/ref"
 )
@@ -13,9 +17,10 @@ const (
 	smallCases      = 8 // of a kernel, in each of its precisions
 )
 
-// Small are a few cases of k for a self-test that has no time: spread over its table, and the one with the most work.
+// Small are a few cases of k for a self-test that has no time: the one with the most work, such as have an optional argument where
+// those before had none or the other way round, and others spread over the table.
 func Small(k kernels.Kernel) []Case {
-	var small []Case
+	var all []Case
 	most, mostWork := 0, -1.0
 	for _, c := range Cases(k) {
 		work, fits := c.work()
@@ -23,21 +28,45 @@ func Small(k kernels.Kernel) []Case {
 			continue
 		}
 		if work > mostWork {
-			most, mostWork = len(small), work
+			most, mostWork = len(all), work
 		}
-		small = append(small, c)
+		all = append(all, c)
 	}
-	if len(small) <= smallCases {
-		return small
+	if len(all) <= smallCases {
+		return all
 	}
-	spread := []Case{small[most]}
-	for i := range smallCases - 1 {
-		// Options come in turns in the table: even steps would find some of them only.
-		if at := min(i*(len(small)-1)/(smallCases-2)+i%3, len(small)-1); at != most {
-			spread = append(spread, small[at])
+	chosen, seen := map[int]bool{}, map[string]bool{}
+	choose := func(i int) {
+		chosen[i] = true
+		for _, o := range all[i].options() {
+			seen[o] = true
 		}
 	}
-	return spread
+	choose(most)
+	for i, c := range all {
+		if len(chosen) < smallCases && slices.ContainsFunc(c.options(), func(o string) bool { return !seen[o] }) {
+			choose(i)
+		}
+	}
+	for i := 0; i < smallCases && len(chosen) < smallCases; i++ {
+		choose(i * (len(all) - 1) / (smallCases - 1))
+	}
+	var small []Case
+	for _, i := range slices.Sorted(maps.Keys(chosen)) {
+		small = append(small, all[i])
+	}
+	return small
+}
+
+// options are the optional arguments that c has and those that it lacks.
+func (c Case) options() []string {
+	var options []string
+	for _, arg := range kernels.SignatureOf(c.Kernel).Args {
+		if arg.Optional {
+			options = append(options, fmt.Sprint(arg.Name, c.absent(arg.Name)))
+		}
+	}
+	return options
 }
 
 // work is a measure of how much a case has to do, and whether it is small.

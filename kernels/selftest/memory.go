@@ -39,7 +39,9 @@ func recall(file string, id Identity) Verdict {
 	return Verdict{Identity: id, Kernels: map[string]string{}}
 }
 
-func (id Identity) complete() bool { return id.Device != "" && id.Driver != "" && id.Build != "" }
+func (id Identity) complete() bool {
+	return id.Device != "" && id.Driver != "" && id.Products != "" && id.Build != ""
+}
 
 // remember puts a verdict in place of what the file had on its identity. The file is complete or as it was; of two processes
 // that write at once, one is forgotten.

@@ -24,9 +24,10 @@ type Device interface {
 
 // Identity is what a verdict holds for. Where one of its fields is empty, nothing is remembered.
 type Identity struct {
-	Device string `json:"device"` // the model
-	Driver string `json:"driver"`
-	Build  string `json:"build"` // of the program with the kernels
+	Device   string `json:"device"` // the model
+	Driver   string `json:"driver"`
+	Products string `json:"products"` // what multiplies matrices
+	Build    string `json:"build"`    // of the program with the kernels
 }
 
 // Verdict is what a test found.

@@ -75,7 +75,7 @@ func (p *fakeProgram) Run() error {
 	return err
 }
 
-var identity = Identity{Device: "model", Driver: "CUDA 13.0", Build: "abc"}
+var identity = Identity{Device: "model", Driver: "CUDA 13.0", Products: "cublasLt 13.1.0", Build: "abc"}
 
 func TestVerdict(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "deep", "selftest.json")
@@ -111,16 +111,18 @@ func TestIdentity(t *testing.T) {
 	if want := 3 * len(kerneltest.Small(kernels.Pool)); err != nil || d.programs != want || len(v.Kernels) != 2 {
 		t.Errorf("a kernel that is new: error %v, %d programs, %d kernels, want %d programs and 2 kernels", err, d.programs, len(v.Kernels), want)
 	}
-	for _, other := range []Identity{{"other", identity.Driver, identity.Build}, {identity.Device, "other", identity.Build},
-		{identity.Device, identity.Driver, "other"}} {
+	for _, field := range []func(*Identity) *string{func(id *Identity) *string { return &id.Device }, func(id *Identity) *string { return &id.Driver },
+		func(id *Identity) *string { return &id.Products }, func(id *Identity) *string { return &id.Build }} {
+		other := identity
+		*field(&other) = "other"
 		d.programs = 0
 		if _, err := Run(d, other, file); err != nil || d.programs == 0 {
 			t.Errorf("%v: error %v, %d programs, want a new test", other, err, d.programs)
 		}
 	}
 	left, err := os.ReadDir(filepath.Dir(file))
-	if err != nil || len(left) != 1 || len(read(file).Verdicts) != 4 {
-		t.Errorf("error %v, %d files, %d verdicts, want 1 file with 4", err, len(left), len(read(file).Verdicts))
+	if err != nil || len(left) != 1 || len(read(file).Verdicts) != 5 {
+		t.Errorf("error %v, %d files, %d verdicts, want 1 file with 5", err, len(left), len(read(file).Verdicts))
 	}
 }
 
@@ -203,7 +205,7 @@ func TestDamagedMemory(t *testing.T) {
 	}()
 	for name, text := range map[string]string{
 		"empty": "", "no JSON": "{", "cut": good[:len(good)/2], "another format": strings.Replace(good, `"format": 1`, `"format": 2`, 1),
-		"no kernels": `{"format":1,"verdicts":[{"device":"model","driver":"CUDA 13.0","build":"abc"}]}`, "null": "null", "list": "[1]",
+		"no kernels": `{"format":1,"verdicts":[{"device":"model","driver":"CUDA 13.0","products":"cublasLt 13.1.0","build":"abc"}]}`, "null": "null", "list": "[1]",
 	} {
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -229,7 +231,7 @@ func TestIncompleteIdentity(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "selftest.json")
 	for range 2 {
 		d := newFake(kernels.Add)
-		if _, err := Run(d, Identity{Device: "model", Driver: "CUDA 13.0"}, file); err != nil || d.programs == 0 {
+		if _, err := Run(d, Identity{Device: "model", Driver: "CUDA 13.0", Products: "cublasLt 13.1.0"}, file); err != nil || d.programs == 0 {
 			t.Errorf("without a build: error %v, %d programs, want a test each time", err, d.programs)
 		}
 	}
@@ -238,7 +240,7 @@ func TestIncompleteIdentity(t *testing.T) {
 func TestMemoryIsBounded(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "selftest.json")
 	for n := range most + 3 {
-		remember(file, Verdict{Identity: Identity{"model", "driver", fmt.Sprint(n)}, Kernels: map[string]string{"add": ""}})
+		remember(file, Verdict{Identity: Identity{"model", "driver", "products", fmt.Sprint(n)}, Kernels: map[string]string{"add": ""}})
 	}
 	m := read(file)
 	if len(m.Verdicts) != most || m.Verdicts[0].Build != "3" {

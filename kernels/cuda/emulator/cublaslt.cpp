@@ -3,6 +3,7 @@
 
 #include "cublaslt.h"
 #include "driver.h"
+#include "inject.h"
 #include "memory.h"
 
 struct cublasLtContext {
@@ -76,7 +77,8 @@ EXPORT cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *desc, cubla
 
 EXPORT cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t desc) { return destroy(desc); }
 
-EXPORT cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t d, cublasLtMatmulDescAttributes_t what, const void *value, size_t bytes) {
+EXPORT cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t d, cublasLtMatmulDescAttributes_t what, const void *value,
+	size_t bytes) {
 	switch (what) {
 	case CUBLASLT_MATMUL_DESC_POINTER_MODE: return put(&d->pointer_mode, value, bytes);
 	case CUBLASLT_MATMUL_DESC_TRANSA: return put(&d->of_a, value, bytes);
@@ -89,14 +91,15 @@ EXPORT cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t d, cub
 	return CUBLAS_STATUS_INVALID_VALUE;
 }
 
-EXPORT cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t *layout, cudaDataType type, uint64_t rows, uint64_t columns, int64_t ld) {
+EXPORT cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t *layout, cudaDataType type, uint64_t rows, uint64_t columns,
+	int64_t ld) {
 	return make(layout, cublasLtMatrixLayoutOpaque{type, (int64_t)rows, (int64_t)columns, ld});
 }
 
 EXPORT cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) { return destroy(layout); }
 
 EXPORT cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t *preference) {
-	return make(preference, cublasLtMatmulPreferenceOpaque{0, {256, 256, 256, 256}});
+	return make(preference, cublasLtMatmulPreferenceOpaque{0, {256, 256, 256, 256}, 7});
 }
 
 EXPORT cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t preference) { return destroy(preference); }
@@ -105,6 +108,7 @@ EXPORT cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPrefere
 	const void *value, size_t bytes) {
 	switch (what) {
 	case CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES: return put(&p->workspace, value, bytes);
+	case CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK: return put(&p->schemes, value, bytes);
 	case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES: return put(&p->alignment[0], value, bytes);
 	case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES: return put(&p->alignment[1], value, bytes);
 	case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES: return put(&p->alignment[2], value, bytes);
@@ -129,7 +133,8 @@ static uint64_t shape(const cublaslt_product *p) {
 	return hash;
 }
 
-// The one algorithm wants the alignment that it may count on, up to 16 bytes, and workspace for partial sums where there is so much.
+// The one algorithm wants the alignment that it may count on, up to 16 bytes, and workspace for partial sums where there is so much;
+// these it keeps in D's type where that is allowed.
 EXPORT cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t A,
 	cublasLtMatrixLayout_t B, cublasLtMatrixLayout_t C, cublasLtMatrixLayout_t D, cublasLtMatmulPreference_t preference, int wanted,
 	cublasLtMatmulHeuristicResult_t *results, int *count) {
@@ -139,7 +144,8 @@ EXPORT cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cu
 	*count = 0;
 	cublaslt_product p = described(desc, A, B, C, D);
 	if (cublasStatus_t s = cublaslt_allows(&p)) return s;
-	cublaslt_algorithm algorithm = {CUBLASLT_MAGIC, {}, (uint64_t)(p.m() * p.n() * 4), shape(&p)};
+	uint32_t rounding = CUBLASLT_REDUCTION_SCHEME_INPLACE | CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE;
+	cublaslt_algorithm algorithm = {CUBLASLT_MAGIC, {}, preference->schemes & rounding, (uint64_t)(p.m() * p.n() * 4), shape(&p)};
 	if (algorithm.workspace > preference->workspace) algorithm.workspace = 0;
 	for (int i = 0; i < 4; i++) algorithm.alignment[i] = preference->alignment[i] < 16 ? preference->alignment[i] : 16;
 	static_assert(sizeof algorithm <= sizeof results->algo);
@@ -176,6 +182,7 @@ EXPORT cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc
 		if (!places[i] || (uintptr_t)places[i] % algorithm.alignment[i]) return CUBLAS_STATUS_INVALID_VALUE;
 	if (workspace_bytes < algorithm.workspace || (uintptr_t)workspace % 16 || !scalars(&p, alpha, beta)) return CUBLAS_STATUS_INVALID_VALUE;
 	p.at_a = (const char *)a, p.at_b = (const char *)b, p.at_c = (const char *)c, p.at_d = (char *)d;
+	p.part = algorithm.rounds_parts ? (p.k() + 3) / 4 : 0;
 	p.workspace = (char *)workspace, p.workspace_bytes = (size_t)algorithm.workspace;
 	return cublaslt_queue(&p, stream) ? CUBLAS_STATUS_EXECUTION_FAILED : CUBLAS_STATUS_SUCCESS;
 }

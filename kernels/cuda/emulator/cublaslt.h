@@ -22,6 +22,7 @@ struct cublasLtMatrixLayoutOpaque {
 struct cublasLtMatmulPreferenceOpaque {
 	uint64_t workspace;
 	uint32_t alignment[4];
+	uint32_t schemes; // that parts of sums may be put together by
 };
 
 namespace emulator {
@@ -35,6 +36,7 @@ struct cublaslt_product {
 	size_t workspace_bytes;
 	float alpha, beta;                    // on the host
 	const char *device_alpha, *device_beta; // else
+	int64_t part; // of K: sums of so many products are rounded to D's type before they are added up; 0: none are
 	int64_t m() const { return d.rows; }
 	int64_t n() const { return d.columns; }
 	int64_t k() const { return desc.of_a == CUBLAS_OP_T ? a.rows : a.columns; }
@@ -44,6 +46,7 @@ struct cublaslt_product {
 struct cublaslt_algorithm {
 	uint64_t magic;
 	uint32_t alignment[4];
+	uint32_t rounds_parts; // to D's type
 	uint64_t workspace;
 	uint64_t shape; // a hash of what it was chosen for
 };

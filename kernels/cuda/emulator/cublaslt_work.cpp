@@ -70,17 +70,34 @@ static void sum_up(const cublaslt_product *p, const std::vector<float> &x, int64
 	}
 }
 
-static void multiply(const cublaslt_product *p, const std::vector<float> &a, const std::vector<float> &b, double alpha, double beta) {
-	int64_t m = p->m(), n = p->n();
-	size_t size = cublaslt_size(p->d.type);
-	std::vector<double> sums((size_t)m);
-	for (int64_t j = 0; j < n; j++) {
-		for (double &sum : sums) sum = 0;
-		for (int64_t k = 0; k < p->k(); k++) {
+static double rounded(double x, cudaDataType type) {
+	char place[4];
+	store(place, type, x);
+	return load(place, type);
+}
+
+// add_products adds the products of column j of B with each row of A to the sums: those of one k after the other.
+static void add_products(const cublaslt_product *p, const std::vector<float> &a, const std::vector<float> &b, int64_t j,
+	std::vector<double> *sums) {
+	int64_t m = p->m(), n = p->n(), part = p->part ? p->part : p->k();
+	std::vector<double> of_part((size_t)m);
+	for (int64_t first = 0; first < p->k(); first += part) {
+		for (double &sum : of_part) sum = 0;
+		for (int64_t k = first; k < p->k() && k < first + part; k++) {
 			double factor = b[(size_t)(k * n + j)];
 			const float *column = &a[(size_t)(k * m)];
-			for (int64_t i = 0; i < m; i++) sums[(size_t)i] += factor * column[i];
+			for (int64_t i = 0; i < m; i++) of_part[(size_t)i] += factor * column[i];
 		}
+		for (int64_t i = 0; i < m; i++) (*sums)[(size_t)i] += p->part ? rounded(of_part[(size_t)i], p->d.type) : of_part[(size_t)i];
+	}
+}
+
+static void multiply(const cublaslt_product *p, const std::vector<float> &a, const std::vector<float> &b, double alpha, double beta) {
+	int64_t m = p->m();
+	size_t size = cublaslt_size(p->d.type);
+	for (int64_t j = 0; j < p->n(); j++) {
+		std::vector<double> sums((size_t)m);
+		add_products(p, a, b, j, &sums);
 		for (int64_t i = 0; i < m; i++) {
 			size_t at = (size_t)(j * p->d.ld + i) * size;
 			double x = alpha * sums[(size_t)i];
@@ -97,7 +114,8 @@ static int work(void *context) {
 	memset(p->workspace, 0xff, p->workspace_bytes);
 	std::vector<float> a = operand(p->at_a, &p->a, p->desc.of_a == CUBLAS_OP_T, tf32); // [k][m]
 	std::vector<float> b = operand(p->at_b, &p->b, p->desc.of_b == CUBLAS_OP_N, tf32); // [k][n]
-	float alpha = p->device_alpha ? *(const float *)p->device_alpha : p->alpha, beta = p->device_beta ? *(const float *)p->device_beta : p->beta;
+	float alpha = p->device_alpha ? *(const float *)p->device_alpha : p->alpha;
+	float beta = p->device_beta ? *(const float *)p->device_beta : p->beta;
 	multiply(p, a, b, alpha, beta);
 	if (p->desc.epilogue == CUBLASLT_EPILOGUE_BGRADA) sum_up(p, a, p->m());
 	if (p->desc.epilogue == CUBLASLT_EPILOGUE_BGRADB) sum_up(p, b, p->n());

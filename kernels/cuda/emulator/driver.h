@@ -6,6 +6,7 @@
 
 #include "codes.h"
 #include "graph.h"
+#include "inject.h"
 #include "stream.h"
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
@@ -39,12 +40,5 @@ std::shared_ptr<stream> stream_of(void *handle);
 
 // run_all runs all streams.
 int run_all();
-
-// The counts that tests ask for, as device attributes from 9000.
-enum counted { PLAIN_LAUNCHES, GRAPH_LAUNCHES, WAITS, UNFREED, CAPTURES, COUNTS };
-extern int counts[COUNTS];
-
-// fails is the code that DRIVER_FAIL has for the call, or 0.
-int fails(const char *call);
 
 }

@@ -17,17 +17,19 @@ static thread_local bool current; // the context is, on this thread
 int enter(const char *call, bool with_context) {
 	if (with_context && (!current || !retained)) return INVALID_CONTEXT;
 	if (int code = fails(call)) return code;
+	lose_device(call);
 	return with_context ? broken() : SUCCESS;
 }
 
 static int attribute(int a) {
+	int old = fails("capability");
 	switch (a) {
 	case MAX_THREADS_PER_BLOCK: return MOST_THREADS;
 	case MAX_SHARED_PER_BLOCK: return 48 << 10;
 	case MAX_SHARED_PER_BLOCK_OPTIN: return MOST_SHARED;
 	case WARP_SIZE: return WARP;
 	case MULTIPROCESSORS: return 4;
-	case CAPABILITY_MAJOR: return fails("capability") ? fails("capability") : 9;
+	case CAPABILITY_MAJOR: return old ? old : 9;
 	case CAPABILITY_MINOR: return 0;
 	}
 	return a >= 9000 && a < 9000 + COUNTS ? counts[a - 9000] + (a == 9000 + UNFREED ? unreleased() : 0) : 0;
@@ -80,6 +82,11 @@ EXPORT int cuCtxSetCurrent(void *c) {
 }
 
 EXPORT int cuCtxGetCurrent(void **c) { return *c = current ? &context : nullptr, SUCCESS; }
+
+EXPORT int cuCtxGetDevice(int *device) {
+	ENTER(cuCtxGetDevice);
+	return *device = 0, SUCCESS;
+}
 
 EXPORT int cuCtxSynchronize() {
 	ENTER(cuCtxSynchronize);

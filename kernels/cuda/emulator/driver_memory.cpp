@@ -8,7 +8,9 @@ typedef unsigned long long device_address;
 
 EXPORT int cuMemGetInfo_v2(size_t *available, size_t *total) {
 	ENTER(cuMemGetInfo_v2);
-	return *available = memory_total() - memory_used(), *total = memory_total(), SUCCESS;
+	*total = memory_total();
+	*available = *total > memory_used() ? *total - memory_used() : 0;
+	return SUCCESS;
 }
 
 EXPORT int cuMemAlloc_v2(device_address *p, size_t bytes) {

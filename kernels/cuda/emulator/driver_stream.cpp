@@ -2,7 +2,6 @@
 #include <set>
 
 #include "driver.h"
-#include "inject.h"
 #include "memory.h"
 #include "report.h"
 

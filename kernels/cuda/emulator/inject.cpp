@@ -1,36 +1,54 @@
-// What tests of the host ask of the driver by DRIVER_FAIL: call:code makes that call answer with the code; fault:code:call:value:limit:index
-// puts a fault record on the device when a stream is waited for; count:1 hides the device, capability:7 makes it an old one.
+// See inject.h.
+#include "inject.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "driver.h"
-#include "inject.h"
-
 #include "../source/fault.h"
+#include "report.h"
 
 namespace emulator {
 
 int counts[COUNTS];
 
-int fails(const char *call) {
+// calls counts from when DRIVER_FAIL changed.
+static const char *wish_and_calls(int **calls) {
+	static std::string last;
+	static int since;
 	const char *wish = getenv("DRIVER_FAIL");
-	size_t n = strlen(call);
-	return wish && !strncmp(wish, call, n) && wish[n] == ':' ? atoi(wish + n + 1) : 0;
+	if (!wish) wish = "";
+	if (last != wish) last = wish, since = 0;
+	*calls = &since;
+	return wish;
 }
 
-// A program ends with a copy of its fault record to the host.
+int fails(const char *call) {
+	int *calls, code = 0, turn = 0;
+	const char *wish = wish_and_calls(&calls);
+	size_t n = strlen(call);
+	if (strncmp(wish, call, n) || wish[n] != ':') return 0;
+	int fields = sscanf(wish + n, ":%d:%d", &code, &turn);
+	return fields < 2 || ++*calls == turn ? code : 0;
+}
+
+void lose_device(const char *call) {
+	int *launches, code, most;
+	if (sscanf(wish_and_calls(&launches), "lost:%d:%d", &code, &most) != 2) return;
+	if (*launches >= most) note_error(code, "the device was lost after " + std::to_string(most) + " launches, as DRIVER_FAIL wants it");
+	if (!strcmp(call, "cuLaunchKernel") || !strcmp(call, "cuGraphLaunch")) ++*launches;
+}
+
+// A program ends with a copy of its fault record to the host: this one is what that copy brings then.
 void plant_fault(const std::shared_ptr<stream> &s) {
 	fault_record f = {};
 	const char *wish = getenv("DRIVER_FAIL");
 	if (!wish || s->queue.empty()) return;
-	const operation *last = &s->queue.back();
+	operation *last = &s->queue.back();
 	if (last->kind != COPY || !last->in || last->bytes != sizeof f) return;
 	if (sscanf(wish, "fault:%d:%d:%d:%d:%d", &f.code, &f.call, &f.value, &f.limit, &f.index) != 5) return;
-	operation copy(COPY, "DRIVER_FAIL");
-	copy.out = (char *)last->in, copy.bytes = sizeof f;
-	copy.data.assign((const unsigned char *)&f, (const unsigned char *)(&f + 1));
-	s->queue.insert(s->queue.end() - 1, copy);
+	last->in = nullptr;
+	last->data.assign((const unsigned char *)&f, (const unsigned char *)(&f + 1));
 }
 
 }

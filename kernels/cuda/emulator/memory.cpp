@@ -21,11 +21,8 @@ static size_t used;
 static int count;
 
 size_t memory_total() {
-	static const size_t total = [] {
-		const char *wish = getenv("DRIVER_MEMORY");
-		return wish ? (size_t)strtoull(wish, nullptr, 10) : (size_t)4 << 30;
-	}();
-	return total;
+	const char *wish = getenv("DRIVER_MEMORY");
+	return wish && *wish ? (size_t)strtoull(wish, nullptr, 10) : (size_t)4 << 30;
 }
 
 size_t memory_used() { return used; }
@@ -33,7 +30,7 @@ size_t memory_used() { return used; }
 // reserve gets address space, which costs memory only where it is used.
 static bool reserve() {
 	if (device_range) return true;
-	device_range_bytes = (16 * memory_total() + SLOT) / SLOT * SLOT;
+	device_range_bytes = (size_t)64 << 30;
 	size_t slots = device_range_bytes / SLOT * sizeof *device_slots;
 	void *range = mmap(nullptr, device_range_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	void *table = mmap(nullptr, slots, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -66,7 +63,7 @@ static void own(const allocation *a, const allocation *owner) {
 }
 
 char *allocate(size_t bytes) {
-	if (bytes > memory_total() - used || !reserve()) return nullptr;
+	if (used + bytes > memory_total() || !reserve()) return nullptr;
 	char *p = room(extent(bytes));
 	if (!p) return nullptr;
 	next = p + extent(bytes);

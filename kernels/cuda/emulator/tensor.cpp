@@ -18,13 +18,10 @@ struct matrices {
 	float a[16][16], b[16][8], d[16][8];
 };
 
-// With m->d[i][j] in the inner loop GCC 12 (-O2 -mavx2) takes the function for one without effects and drops its calls.
 template <int K> static void multiply(matrices *m) {
-	for (int i = 0; i < 16; i++) {
-		float *d = m->d[i];
+	for (int i = 0; i < 16; i++)
 		for (int k = 0; k < K; k++)
-			for (int j = 0; j < 8; j++) d[j] += m->a[i][k] * m->b[k][j];
-	}
+			for (int j = 0; j < 8; j++) m->d[i][j] += m->a[i][k] * m->b[k][j];
 }
 
 // d has the same layout in all products.

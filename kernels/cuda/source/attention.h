@@ -1,11 +1,12 @@
-// What the attention kernels and their launchers share: the sizes of a call, and how its work is cut. Plain C, and C++ for nvcc.
+// What the attention kernels and their launchers share: the sizes of a call, and how its work is cut. Plain C, and C++ for
+// nvcc.
 #ifndef ATOLL_ATTENTION_SHAPE_H
 #define ATOLL_ATTENTION_SHAPE_H
 
 #include <stdint.h>
 
-// Sequences of T queries and P keys, of which H heads of D columns each are attended to. Query t stands at position start + t of
-// the P, start being 0 but for cached attention, and sees the keys 0 to start + t.
+// Sequences of T queries and P keys, of which H heads of D columns each are attended to. Query t stands at position start + t
+// of the P, start being 0 but for cached attention, and sees the keys 0 to start + t.
 typedef struct {
 	int32_t T, P, H, D;
 	int64_t query_stride, key_stride; // elements from row to row: of q, and of k and v; those of out lie H*D apart
@@ -27,7 +28,7 @@ enum { ATTENTION_WIDEST = 128 };
 #define QUERIES_OWN(W) ((W) <= 64 ? 32 : 16)
 #define QUERIES_TILE(W) ((W) <= 64 ? 32 : 64)
 #define KEYS_OWN(W) ((W) <= 64 ? 32 : 16)
-#define KEYS_TILE(W) ((W) <= 32 ? 64 : 32)
+#define KEYS_TILE(W) 32
 
 // Bytes of shared memory: tiles of halves, of which those that pass by are there twice.
 #define ATTENTION_TILE_BYTES(rows, W) ((rows) * (W) * 2)
@@ -36,14 +37,14 @@ enum { ATTENTION_WIDEST = 128 };
 #define KEYS_SHARED(W) \
 	(2 * ATTENTION_TILE_BYTES(4 * KEYS_OWN(W), W) + 2 * (2 * ATTENTION_TILE_BYTES(KEYS_TILE(W), W) + 2 * KEYS_TILE(W) * 4))
 
-// The plain kernels compute 64x64 scores at a time, and sums for 64 or 128 columns of a head, gradients for 64. Their shared memory is
-// floats: the weights, two times 32 columns of a head or 32 rows of up to 128, and delta.
+// The plain kernels compute 64x64 scores at a time, and sums for 64 or 128 columns of a head, gradients for 64. Their shared
+// memory is floats: the weights, two times 32 columns of a head or 32 rows of up to 128, and delta.
 enum { PLAIN_EDGE = 64, PLAIN_DEPTH = 32, PLAIN_GRADIENT_WIDTH = 64 };
 #define PLAIN_WIDTH(D) ((D) <= 64 ? 64 : 128)
 #define PLAIN_SHARED ((PLAIN_EDGE * PLAIN_EDGE + PLAIN_DEPTH * 128 + PLAIN_EDGE) * 4)
 
-// Cached attention splits keys into parts of 128, a thread for each. Floats in shared memory: the scores, one for each warp, and sums
-// of values, up to 8 for each thread.
+// Cached attention splits keys into parts of 128, a thread for each. Floats in shared memory: the scores, one for each warp,
+// and sums of values, up to 8 for each thread.
 enum { CACHED_KEYS = ATTENTION_THREADS };
 #define CACHED_SHARED ((CACHED_KEYS + ATTENTION_WARPS + 8 * ATTENTION_THREADS) * 4)
 

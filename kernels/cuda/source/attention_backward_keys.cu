@@ -1,5 +1,6 @@
-// The second kernel of the gradient of attention: a block owns keys and values, and sums their dk and dv over the tiles of queries from
-// their first row on. Scores have keys as rows, so that they multiply the tiles of dout and of queries as they lie in registers.
+// The second kernel of the gradient of attention: a block owns keys and values, and sums their dk and dv over the tiles of
+// queries from their first row on. Scores have keys as rows, so that they multiply the tiles of dout and of queries as they lie
+// in registers.
 #include "attention_backward.cuh"
 
 // A tile of queries that passes by: its rows of q and dout, and lse and delta of each. There are two, by turns.
@@ -8,10 +9,12 @@ template <int W, typename Half> struct query_tile {
 	Half q[TILE * W], dout[TILE * W];
 	float lse[TILE], delta[TILE];
 };
+static_assert(2 * ATTENTION_TILE_BYTES(4 * KEYS_OWN(64), 64) + 2 * sizeof(query_tile<64, __half>) == KEYS_SHARED(64));
 
 // begin_tile copies the tile of queries from row on.
 template <int W, typename Half>
-static __device__ __forceinline__ void begin_tile(query_tile<W, Half> &tile, const gradient_call<Half> &c, const attention_place &at, int row) {
+static __device__ __forceinline__ void begin_tile(query_tile<W, Half> &tile, const gradient_call<Half> &c,
+	const attention_place &at, int row) {
 	constexpr int TILE = KEYS_TILE(W);
 	const attention_shape &s = c.shape;
 	load_tile<TILE, W>(tile.q, third(c.qkv, s, at, 0), row, at.rows, s.D, s.wide);
@@ -39,10 +42,11 @@ template <int W, typename Half> static __device__ __forceinline__ void put_stati
 		tile.delta[threadIdx.x - TILE] = x;
 }
 
-// differ turns scores into mask*p, and dout·v into ds. index is that of the tile's first query and the warp's first key for dropout.
+// differ turns scores into mask*p, and dout·v into ds. index is that of the tile's first query and the warp's first key for
+// dropout.
 template <int W, typename Half, int M, int N>
-static __device__ __forceinline__ void differ(float (&p)[M][N][4], float (&ds)[M][N][4], const query_tile<W, Half> &tile, float unit,
-	const philox &dropout, uint64_t index, int T) {
+static __device__ __forceinline__ void differ(float (&p)[M][N][4], float (&ds)[M][N][4], const query_tile<W, Half> &tile,
+	float unit, const philox &dropout, uint64_t index, int T) {
 #pragma unroll
 	for (int m = 0; m < M; m++) {
 		uint32_t kept = 0;
@@ -64,9 +68,9 @@ static __device__ __forceinline__ void differ(float (&p)[M][N][4], float (&ds)[M
 
 // add_tile adds what a tile of queries gives to a warp's keys, the first of which is mine.
 template <int W, typename Half, int M>
-static __device__ __forceinline__ void add_tile(float (&dk)[M][W / 8][4], float (&dv)[M][W / 8][4], const query_tile<W, Half> &tile,
-	const Half *keys, const Half *values, const gradient_call<Half> &c, const attention_place &at, const philox &dropout, int mine,
-	int row) {
+static __device__ __forceinline__ void add_tile(float (&dk)[M][W / 8][4], float (&dv)[M][W / 8][4],
+	const query_tile<W, Half> &tile, const Half *keys, const Half *values, const gradient_call<Half> &c,
+	const attention_place &at, const philox &dropout, int mine, int row) {
 	constexpr int TILE = KEYS_TILE(W);
 	const attention_shape &s = c.shape;
 	float p[M][TILE / 8][4], ds[M][TILE / 8][4];
@@ -81,8 +85,8 @@ static __device__ __forceinline__ void add_tile(float (&dk)[M][W / 8][4], float 
 
 // gather_keys sums dk and dv for the block's keys from first on.
 template <int W, typename Half, int M>
-static __device__ __forceinline__ void gather_keys(const gradient_call<Half> &c, const attention_place &at, Half *keys, Half *values,
-	query_tile<W, Half> *tiles, float (&dk)[M][W / 8][4], float (&dv)[M][W / 8][4], int first) {
+static __device__ __forceinline__ void gather_keys(const gradient_call<Half> &c, const attention_place &at, Half *keys,
+	Half *values, query_tile<W, Half> *tiles, float (&dk)[M][W / 8][4], float (&dv)[M][W / 8][4], int first) {
 	constexpr int OWN = 16 * M, TILE = KEYS_TILE(W), BLOCK = OWN * ATTENTION_WARPS;
 	const attention_shape &s = c.shape;
 	int local = warp_of() * OWN;

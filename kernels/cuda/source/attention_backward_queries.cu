@@ -1,5 +1,5 @@
-// The first kernel of the gradient of attention: a block owns queries, of which a warp has as many rows as its registers hold, and
-// sums their dq over the tiles of keys before them. It makes delta for itself and for the second kernel.
+// The first kernel of the gradient of attention: a block owns queries, of which a warp has as many rows as its registers hold,
+// and sums their dq over the tiles of keys before them. It makes delta for itself and for the second kernel.
 #include "attention_backward.cuh"
 
 // What a thread knows of its rows of queries, two for each m: lse as a power of two, infinite for padding, and delta.
@@ -7,7 +7,8 @@ template <int M> struct query_statistics {
 	float lse[M][2], delta[M][2];
 };
 
-// find_statistics reads lse and makes delta, four threads a row, from dout in the warp's rows of a tile. The first of them is row.
+// find_statistics reads lse and makes delta, four threads a row, from dout in the warp's rows of a tile. The first of them is
+// row.
 template <int W, typename Half, int M>
 static __device__ __forceinline__ void find_statistics(query_statistics<M> &known, const gradient_call<Half> &c,
 	const attention_place &at, const Half *dout, int row) {
@@ -36,20 +37,23 @@ static __device__ __forceinline__ void find_statistics(query_statistics<M> &know
 
 // differ turns dout·v of a warp's queries into ds, given their scores. index is that of the first query and key for dropout.
 template <int M, int N>
-static __device__ __forceinline__ void differ(float (&ds)[M][N][4], const float (&scores)[M][N][4], const query_statistics<M> &known,
-	float unit, const philox &dropout, uint64_t index, int T) {
+static __device__ __forceinline__ void differ(float (&ds)[M][N][4], const float (&scores)[M][N][4],
+	const query_statistics<M> &known, float unit, const philox &dropout, uint64_t index, int T) {
 #pragma unroll
 	for (int m = 0; m < M; m++) {
 		if (dropout.threshold) keep(ds[m], kept_of_queries<N>(dropout, index + (uint64_t)(16 * m) * T, T), dropout.scale);
 #pragma unroll
 		for (int n = 0; n < N; n++)
 #pragma unroll
-			for (int e = 0; e < 4; e++)
-				ds[m][n][e] = exp2_flushed(fmaf(scores[m][n][e], unit, -known.lse[m][e / 2])) * (ds[m][n][e] - known.delta[m][e / 2]);
+			for (int e = 0; e < 4; e++) {
+				float p = exp2_flushed(fmaf(scores[m][n][e], unit, -known.lse[m][e / 2]));
+				ds[m][n][e] = p * (ds[m][n][e] - known.delta[m][e / 2]);
+			}
 	}
 }
 
-// gather_queries sums dq for the block's queries from row on, over the tiles of keys before end. The warp's first query is mine.
+// gather_queries sums dq for the block's queries from row on, over the tiles of keys before end. The warp's first query is
+// mine.
 template <int W, typename Half, int M>
 static __device__ __forceinline__ void gather_queries(const gradient_call<Half> &c, const attention_place &at, Half *queries,
 	float (&sums)[M][W / 8][4], int row, int mine, int end) {

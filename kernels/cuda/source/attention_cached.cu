@@ -1,6 +1,6 @@
-// Attention of a few new rows over a cache, for generating text. Reading the cache is the work, so the keys of a head are split among
-// blocks of 128 that each give a part of the softmax, and a second kernel adds the parts up in their order. What is new is read from
-// qkv, never from the cache, so the blocks that append it to the cache are in nobody's way.
+// Attention of a few new rows over a cache, for generating text. Reading the cache is the work, so the keys of a head are split
+// among blocks of 128 that each give a part of the softmax, and a second kernel adds the parts up in their order. What is new
+// is read from qkv, never from the cache, so the blocks that append it to the cache are in nobody's way.
 #include "attention_place.cuh"
 #include "attention_scores.cuh"
 
@@ -27,14 +27,14 @@ template <typename Act>
 static __device__ __forceinline__ cached_query<Act> query_of(const cached_call<Act> &c, int first) {
 	const attention_shape &s = c.shape;
 	attention_place at = {(int)(blockIdx.x / s.H), (int)(blockIdx.x % s.H), s.T, blockIdx.x};
-	return {at, (int)blockIdx.y, first, first + (int)blockIdx.y, third(c.qkv, s, at, 0), third(c.qkv, s, at, 1), third(c.qkv, s, at, 2),
-		key_rows(c.keys, s, at), key_rows(c.values, s, at)};
+	return {at, (int)blockIdx.y, first, first + (int)blockIdx.y, third(c.qkv, s, at, 0), third(c.qkv, s, at, 1),
+		third(c.qkv, s, at, 2), key_rows(c.keys, s, at), key_rows(c.values, s, at)};
 }
 
 // load is pack number i of the row at a position, from the cache or from the new rows; zeroes behind column D.
 template <typename Act>
-static __device__ __forceinline__ pack<Act> load(const cached_query<Act> &q, head_rows<Act> old, head_rows<const Act> added, int position, int i,
-	const attention_shape &s) {
+static __device__ __forceinline__ pack<Act> load(const cached_query<Act> &q, head_rows<Act> old, head_rows<const Act> added,
+	int position, int i, const attention_shape &s) {
 	const Act *row = position < q.first ? old.start + position * old.stride : added.start + (position - q.first) * added.stride;
 	row += i * pack<Act>::size;
 	return s.wide ? *(const pack<Act> *)row : gather(row, s.D - i * pack<Act>::size);
@@ -57,17 +57,19 @@ static __device__ __forceinline__ int threads_for(int packs, int most) {
 
 // load_query is pack number i of the query, times the unit of scores; zeroes behind its end.
 template <typename Act>
-static __device__ __forceinline__ void load_query(float (&query)[pack<Act>::size], const cached_query<Act> &q, int i, const attention_shape &s) {
+static __device__ __forceinline__ void load_query(float (&query)[pack<Act>::size], const cached_query<Act> &q, int i,
+	const attention_shape &s) {
 	constexpr int SIZE = pack<Act>::size;
 	pack<Act> x = gather(q.q.start + q.t * q.q.stride + i * SIZE, s.D - i * SIZE);
 #pragma unroll
 	for (int j = 0; j < SIZE; j++) query[j] = widen(x.at[j]) * (s.scale * LOG2E);
 }
 
-// score writes the scores of count keys from begin on with the query, as powers of two, and -infinity behind them. Some threads in a
-// row share a key, a pack of columns each; heads that have more packs than a warp has threads take several passes.
+// score writes the scores of count keys from begin on with the query, as powers of two, and -infinity behind them. Some threads
+// in a row share a key, a pack of columns each; heads that have more packs than a warp has threads take several passes.
 template <typename Act>
-static __device__ __forceinline__ void score(float *scores, const cached_query<Act> &q, int begin, int count, const attention_shape &s) {
+static __device__ __forceinline__ void score(float *scores, const cached_query<Act> &q, int begin, int count,
+	const attention_shape &s) {
 	constexpr int SIZE = pack<Act>::size;
 	int packs = (s.D + SIZE - 1) / SIZE, threads = threads_for(packs, 32), lane = lane_of() & (threads - 1);
 	for (int first = 0; first < packs; first += threads) {
@@ -98,8 +100,8 @@ template <typename Fold> static __device__ __forceinline__ float over_block(floa
 	return x;
 }
 
-// weigh sums the values of count keys by their weights: groups of threads take keys in turn, a pack of columns each, and put(d, sum)
-// gets what they give together.
+// weigh sums the values of count keys by their weights: groups of threads take keys in turn, a pack of columns each, and put(d,
+// sum) gets what they give together.
 template <typename Act, typename Put>
 static __device__ __forceinline__ void weigh(const float *weights, float *room, const cached_query<Act> &q, int begin, int count,
 	const attention_shape &s, Put put) {
@@ -179,8 +181,9 @@ template <typename Act> static __device__ __forceinline__ void append_row(const 
 	const attention_shape &s = c.shape;
 	int first = first_position(s, c.start, c.fault, c.call);
 	if (first < 0) return;
-	int64_t C = (int64_t)s.H * s.D, row = blockIdx.x, to = (row / s.T * s.P + first + row % s.T) * C;
-	const Act *k = c.qkv + row * s.query_stride + C, *v = k + C;
+	unsigned b = blockIdx.x / s.T, t = blockIdx.x % s.T;
+	int64_t C = (int64_t)s.H * s.D, to = ((int64_t)b * s.P + first + t) * C;
+	const Act *k = c.qkv + blockIdx.x * s.query_stride + C, *v = k + C;
 	using Pack = pack<Act>;
 	if (s.wide)
 		for (int64_t i = threadIdx.x; i < C / Pack::size; i += ATTENTION_THREADS) {
@@ -192,7 +195,7 @@ template <typename Act> static __device__ __forceinline__ void append_row(const 
 }
 
 #define CACHED(name, suffix, Act, does)                                                                       \
-	extern "C" __global__ __launch_bounds__(ATTENTION_THREADS) void name##_##suffix(Act *out, const Act *qkv, Act *keys, \
+	extern "C" __global__ __launch_bounds__(ATTENTION_THREADS, 8) void name##_##suffix(Act *out, const Act *qkv, Act *keys, \
 		Act *values, const int32_t *start, float *parts, int splits, attention_shape shape, fault_record *fault,  \
 		int call) {                                                                                              \
 		cached_call<Act> c = {out, qkv, keys, values, start, parts, shape, fault, call};                         \

@@ -1,6 +1,6 @@
 // Which probabilities dropout keeps, for the fragments of mma_16x8x16. The element of query t and key s of a head has the index
-// (head*T + t)*T + s, and a counter serves four keys in a row. Where T is a multiple of 4 the counters of a 16x8 piece are 32, one
-// for each thread of the warp, and ballots hand the words to those who want them; else each thread makes what it needs.
+// (head*T + t)*T + s, and a counter serves four keys in a row. Where T is a multiple of 4 the counters of a 16x8 piece are 32,
+// one for each thread of the warp, and ballots hand the words to those who want them; else each thread makes what it needs.
 #pragma once
 
 #include "attention_tile.cuh"
@@ -25,8 +25,8 @@ static __device__ __forceinline__ kept_words vote(const philox &p, uint64_t grou
 	return kept;
 }
 
-// kept_of_queries is 4 bits for each of N pieces of 16 queries and 8 keys: bit 4n + e for element e of the fragment. first is the
-// index of the first query and key. Thread l asks for a counter of row l/4, or of row l/4 + 8 where l is odd.
+// kept_of_queries is 4 bits for each of N pieces of 16 queries and 8 keys: bit 4n + e for element e of the fragment. first is
+// the index of the first query and key. Thread l asks for a counter of row l/4, or of row l/4 + 8 where l is odd.
 template <int N> static __device__ __forceinline__ uint32_t kept_of_queries(const philox &p, uint64_t first, int T) {
 	int lane = lane_of(), odd = lane & 1;
 	uint32_t kept = 0;
@@ -48,8 +48,8 @@ template <int N> static __device__ __forceinline__ uint32_t kept_of_queries(cons
 	return kept;
 }
 
-// kept_of_keys is the same for pieces of 16 keys and 8 queries. The four threads that share a counter's words, one key each, lie 4
-// apart, and each of them asks for one of the four counters that they all want.
+// kept_of_keys is the same for pieces of 16 keys and 8 queries. The four threads that share a counter's words, one key each,
+// lie 4 apart, and each of them asks for one of the four counters that they all want.
 template <int N> static __device__ __forceinline__ uint32_t kept_of_keys(const philox &p, uint64_t first, int T) {
 	int lane = lane_of(), mine = lane >> 2 & 3;
 	uint32_t kept = 0;

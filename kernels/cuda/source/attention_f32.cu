@@ -1,4 +1,5 @@
-// Causal attention without tensor cores, as attention_forward.cu does it: a block owns 64 queries, and tiles of 64 keys pass by.
+// Causal attention without tensor cores, as attention_forward.cu does it: a block owns 64 queries, and tiles of 64 keys pass
+// by.
 #include "attention_plain.cuh"
 
 template <typename Act> struct plain_call {
@@ -16,10 +17,11 @@ struct plain_softmax {
 	float largest[ROWS], total[ROWS];
 };
 
-// soften turns scores into exponentials from the new maximum, and brings the sums to it. Queries stand at position on, keys at key.
+// soften turns scores into exponentials from the new maximum, and brings the sums to it. Queries stand at position on, keys at
+// key.
 template <int N>
-static __device__ __forceinline__ void soften(plain_softmax &state, float (&sums)[ROWS][N], float (&scores)[ROWS][COLUMNS], int position, int key,
-	float unit) {
+static __device__ __forceinline__ void soften(plain_softmax &state, float (&sums)[ROWS][N], float (&scores)[ROWS][COLUMNS],
+	int position, int key, float unit) {
 #pragma unroll
 	for (int i = 0; i < ROWS; i++) {
 		float largest = -INFINITY, before = state.largest[i];
@@ -44,15 +46,15 @@ static __device__ __forceinline__ void soften(plain_softmax &state, float (&sums
 
 // finish writes outputs, and lse in the blocks that have the head's first columns. Rows of padding give 0.
 template <int W, typename Act>
-static __device__ __forceinline__ void finish(const plain_call<Act> &c, const attention_place &at, const float (&sums)[ROWS][W / 16],
-	const plain_softmax &state, float kept_scale, int row) {
+static __device__ __forceinline__ void finish(const plain_call<Act> &c, const attention_place &at,
+	const float (&sums)[ROWS][W / 16], const plain_softmax &state, float kept_scale, int row) {
 	float factor[ROWS];
 	bool writes = c.lse && blockIdx.z == 0 && threadIdx.x % 16 == 0;
 #pragma unroll
 	for (int i = 0; i < ROWS; i++) {
 		int t = row + thread_row() + i;
 		float total = row_sum(state.total[i]);
-		factor[i] = t < at.rows ? kept_scale / total : 0;
+		factor[i] = t < at.rows ? __fdividef(kept_scale, total) : 0;
 		if (writes && t < c.shape.T) c.lse[at.head * c.shape.T + t] = t < at.rows ? (state.largest[i] + log2f(total)) * LN2 : 0;
 	}
 	store_sums<W>(output_rows(c.out, c.shape, at), sums, factor, row, blockIdx.z * W, c.shape);

@@ -1,6 +1,6 @@
-// The gradient of attention without tensor cores, in the two kernels of attention_backward.cuh: a block owns 64 queries and sees the
-// tiles of keys before them, and then a block owns 64 keys and sees the tiles of queries behind them. Registers hold the sums of 64
-// columns of a head; a larger one takes several blocks, along z, that compute the same scores.
+// The gradient of attention without tensor cores, in the two kernels of attention_backward.cuh: a block owns 64 queries and
+// sees the tiles of keys before them, and then a block owns 64 keys and sees the tiles of queries behind them. Registers hold
+// the sums of 64 columns of a head; a larger one takes several blocks, along z, that compute the same scores.
 #include "attention_plain.cuh"
 
 enum { W = PLAIN_GRADIENT_WIDTH };
@@ -27,19 +27,20 @@ template <typename Act> struct plain_head {
 template <typename Act>
 static __device__ __forceinline__ plain_head<Act> head_of(const plain_gradient_call<Act> &c, const attention_place &at) {
 	const attention_shape &s = c.shape;
-	return {at, third(c.qkv, s, at, 0), third(c.qkv, s, at, 1), third(c.qkv, s, at, 2), output_rows(c.dout, s, at), dropout_of(c.seed, s),
-		s.scale * LOG2E};
+	return {at, third(c.qkv, s, at, 0), third(c.qkv, s, at, 1), third(c.qkv, s, at, 2), output_rows(c.dout, s, at),
+		dropout_of(c.seed, s), s.scale * LOG2E};
 }
 
 // find_delta writes dout·out of the block's queries, a warp for each in turn.
 template <typename Act>
-static __device__ __forceinline__ void find_delta(float *delta, const plain_gradient_call<Act> &c, const plain_head<Act> &head, int row) {
-	head_rows<const Act> out = output_rows(c.out, c.shape, head.at);
+static __device__ __forceinline__ void find_delta(float *delta, const plain_gradient_call<Act> &c, const plain_head<Act> &head,
+	int row) {
+	head_rows<const Act> out = output_rows(c.out, c.shape, head.at), dout = head.dout;
 	for (int i = warp_of(); i < EDGE; i += ATTENTION_WARPS) {
 		float sum = 0;
 		if (row + i < head.at.rows)
 			for (int d = lane_of(); d < c.shape.D; d += 32)
-				sum = fmaf(widen(out.start[(row + i) * out.stride + d]), widen(head.dout.start[(row + i) * head.dout.stride + d]), sum);
+				sum = fmaf(widen(out.start[(row + i) * out.stride + d]), widen(dout.start[(row + i) * dout.stride + d]), sum);
 #pragma unroll
 		for (int apart = 16; apart; apart /= 2) sum += __shfl_xor_sync(0xffffffff, sum, apart);
 		if (lane_of()) continue;
@@ -49,8 +50,8 @@ static __device__ __forceinline__ void find_delta(float *delta, const plain_grad
 }
 
 // differ_keys turns dout·v into ds, given scores. Rows are queries from row on, columns keys from key on.
-static __device__ __forceinline__ void differ_keys(float (&ds)[ROWS][COLUMNS], const float (&scores)[ROWS][COLUMNS], const float (&lse)[ROWS],
-	const float *delta, float unit, int row, int key) {
+static __device__ __forceinline__ void differ_keys(float (&ds)[ROWS][COLUMNS], const float (&scores)[ROWS][COLUMNS],
+	const float (&lse)[ROWS], const float *delta, float unit, int row, int key) {
 #pragma unroll
 	for (int i = 0; i < ROWS; i++)
 #pragma unroll

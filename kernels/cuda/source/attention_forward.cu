@@ -1,9 +1,9 @@
-// Causal attention in half precision (Dao, "FlashAttention-2", 2023): a block owns 128 queries of a head, each of its four warps 32.
-// Tiles of keys and values pass by, the next one being copied while one is computed, and the softmax runs along with a maximum and
-// a sum for each query, so that q, k and v are read once for each block and out and lse are written once.
+// Causal attention in half precision (Dao, "FlashAttention-2", 2023): a block owns 128 queries of a head, each of its four
+// warps 32. Tiles of keys and values pass by, the next one being copied while one is computed, and the softmax runs along with
+// a maximum and a sum for each query, so that q, k and v are read once for each block and out and lse are written once.
 //
-// Scores are kept as powers of two, and probabilities are rounded to the precision before they meet the values, as in kernels/ref,
-// but before they are divided by their sum.
+// Scores are kept as powers of two, and probabilities are rounded to the precision before they meet the values, as in
+// kernels/ref, but before they are divided by their sum.
 #include "attention_place.cuh"
 #include "attention_product.cuh"
 #include "attention_scores.cuh"
@@ -25,7 +25,8 @@ template <int M> struct softmax_state {
 
 // soften turns scores into exponentials from the new maximum, and brings the sums to it. unit is scale*log2(e).
 template <int W, int M, int N>
-static __device__ __forceinline__ void soften(softmax_state<M> &state, float (&sums)[M][W / 8][4], float (&scores)[M][N][4], float unit) {
+static __device__ __forceinline__ void soften(softmax_state<M> &state, float (&sums)[M][W / 8][4], float (&scores)[M][N][4],
+	float unit) {
 #pragma unroll
 	for (int m = 0; m < M; m++)
 #pragma unroll
@@ -61,7 +62,7 @@ static __device__ __forceinline__ void finish(const forward_call<Half> &c, const
 		for (int r = 0; r < 2; r++) {
 			int t = row + 16 * m + 8 * r + lane_of() / 4;
 			float total = quad_sum(state.total[m][r]);
-			factor[m][r] = t < at.rows ? kept_scale / total : 0;
+			factor[m][r] = t < at.rows ? __fdividef(kept_scale, total) : 0;
 			if (c.lse && lane_of() % 4 == 0 && t < c.shape.T)
 				c.lse[at.head * c.shape.T + t] = t < at.rows ? (state.largest[m][r] + log2f(total)) * LN2 : 0;
 		}

@@ -22,7 +22,8 @@ static __device__ __forceinline__ attention_place place_of(const attention_shape
 }
 
 // first_position is where the first query stands, below 0 after a fault.
-static __device__ __forceinline__ int first_position(const attention_shape &s, const int32_t *start, fault_record *fault, int call) {
+static __device__ __forceinline__ int first_position(const attention_shape &s, const int32_t *start, fault_record *fault,
+	int call) {
 	int first = start ? *start : 0;
 	if (first >= 0 && first <= s.P - s.T) return first;
 	if (threadIdx.x == 0) report(fault, call, FAULT_START, first, s.P, 0);
@@ -31,13 +32,16 @@ static __device__ __forceinline__ int first_position(const attention_shape &s, c
 
 // Rows of a head: queries in qkv or its gradient (or keys and values there, by a pointer to their third), keys and values
 // wherever they are, and outputs.
-template <typename Act> static __device__ __forceinline__ head_rows<Act> query_rows(Act *q, const attention_shape &s, attention_place at) {
+template <typename Act> static __device__ __forceinline__ head_rows<Act> query_rows(Act *q, const attention_shape &s,
+	attention_place at) {
 	return {q + at.b * (s.T * s.query_stride) + (int64_t)at.h * s.D, s.query_stride};
 }
-template <typename Act> static __device__ __forceinline__ head_rows<Act> key_rows(Act *k, const attention_shape &s, attention_place at) {
+template <typename Act> static __device__ __forceinline__ head_rows<Act> key_rows(Act *k, const attention_shape &s,
+	attention_place at) {
 	return {k + at.b * (s.P * s.key_stride) + (int64_t)at.h * s.D, s.key_stride};
 }
-template <typename Act> static __device__ __forceinline__ head_rows<Act> output_rows(Act *out, const attention_shape &s, attention_place at) {
+template <typename Act> static __device__ __forceinline__ head_rows<Act> output_rows(Act *out, const attention_shape &s,
+	attention_place at) {
 	int64_t C = (int64_t)s.H * s.D;
 	return {out + at.b * (s.T * C) + (int64_t)at.h * s.D, C};
 }

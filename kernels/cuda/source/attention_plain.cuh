@@ -1,7 +1,7 @@
-// Tiles for attention without tensor cores, in float32: what fp32 takes, and heads too large for the others. A block of 128 threads
-// computes 64x64 scores, of which thread (ty, tx) of 8x16 has rows 8*ty to 8*ty+7 and columns 4*tx to 4*tx+3. Heads of any size pass
-// through shared memory 32 columns at a time. Sums of rows of values are made for W columns of the head; a larger head takes several
-// blocks, along z, that compute the same scores.
+// Tiles for attention without tensor cores, in float32: what fp32 takes, and heads too large for the others. A block of 128
+// threads computes 64x64 scores, of which thread (ty, tx) of 8x16 has rows 8*ty to 8*ty+7 and columns 4*tx to 4*tx+3. Heads of
+// any size pass through shared memory 32 columns at a time. Sums of rows of values are made for W columns of the head; a larger
+// head takes several blocks, along z, that compute the same scores.
 #pragma once
 
 #include "attention_place.cuh"
@@ -35,16 +35,20 @@ template <typename Act> static __device__ __forceinline__ float4 load_four(const
 		four x = *(const four *)from;
 		return {widen(x.at[0]), widen(x.at[1]), widen(x.at[2]), widen(x.at[3])};
 	}
-	return {count > 0 ? widen(from[0]) : 0, count > 1 ? widen(from[1]) : 0, count > 2 ? widen(from[2]) : 0, count > 3 ? widen(from[3]) : 0};
+	float x[4];
+#pragma unroll
+	for (int j = 0; j < 4; j++) x[j] = j < count ? widen(from[j]) : 0;
+	return {x[0], x[1], x[2], x[3]};
 }
 
-// slot is where rows 4*group to 4*group+3 of a column lie in an array [columns][64]. The groups change places with the column, so that
-// a row's columns can be written, and a column's rows read, without two threads wanting one bank.
+// slot is where rows 4*group to 4*group+3 of a column lie in an array [columns][64]. The groups change places with the column,
+// so that a row's columns can be written, and a column's rows read, without two threads wanting one bank.
 static __device__ __forceinline__ int slot(int column, int group) { return column * EDGE + 4 * (group ^ (column >> 2 & 7)); }
 
 // put_columns writes columns d to d+31 of rows first to first+63 of a head, transposed. What is not there becomes 0.
 template <typename Act>
-static __device__ __forceinline__ void put_columns(float *to, head_rows<const Act> from, int first, int end, int d, const attention_shape &s) {
+static __device__ __forceinline__ void put_columns(float *to, head_rows<const Act> from, int first, int end, int d,
+	const attention_shape &s) {
 #pragma unroll
 	for (int i = threadIdx.x; i < EDGE * DEPTH / 4; i += ATTENTION_THREADS) {
 		int row = i / (DEPTH / 4), column = i % (DEPTH / 4) * 4;
@@ -58,8 +62,10 @@ static __device__ __forceinline__ void put_columns(float *to, head_rows<const Ac
 }
 
 // add_outer adds the outer product of this thread's rows of a column, transposed as put_columns has it, and of b.
-template <int N> static __device__ __forceinline__ void add_outer(float (&sums)[ROWS][N], const float *at, int column, const float (&b)[N]) {
-	float4 low = *(const float4 *)(at + slot(column, threadIdx.x / 16 * 2)), high = *(const float4 *)(at + slot(column, threadIdx.x / 16 * 2 + 1));
+template <int N> static __device__ __forceinline__ void add_outer(float (&sums)[ROWS][N], const float *at, int column,
+	const float (&b)[N]) {
+	int group = thread_row() / 4;
+	float4 low = *(const float4 *)(at + slot(column, group)), high = *(const float4 *)(at + slot(column, group + 1));
 	const float a[ROWS] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
 #pragma unroll
 	for (int i = 0; i < ROWS; i++)
@@ -69,8 +75,8 @@ template <int N> static __device__ __forceinline__ void add_outer(float (&sums)[
 
 // multiply_heads sets scores to the scalar products of 64 rows of a from first_a on and 64 rows of b from first_b on.
 template <typename Act>
-static __device__ __forceinline__ void multiply_heads(float (&scores)[ROWS][COLUMNS], float *room, head_rows<const Act> a, int first_a,
-	int end_a, head_rows<const Act> b, int first_b, int end_b, const attention_shape &s) {
+static __device__ __forceinline__ void multiply_heads(float (&scores)[ROWS][COLUMNS], float *room, head_rows<const Act> a,
+	int first_a, int end_a, head_rows<const Act> b, int first_b, int end_b, const attention_shape &s) {
 	clear(scores);
 	for (int d = 0; d < s.D; d += DEPTH) {
 		__syncthreads(); // what was in the room was read by all
@@ -93,23 +99,25 @@ template <typename Act> static __device__ __forceinline__ void put_weights(float
 	for (int j = 0; j < COLUMNS; j++)
 #pragma unroll
 		for (int half = 0; half < 2; half++) {
-			float4 x = {rounded<Act>(scores[4 * half][j]), rounded<Act>(scores[4 * half + 1][j]), rounded<Act>(scores[4 * half + 2][j]),
-				rounded<Act>(scores[4 * half + 3][j])};
-			*(float4 *)(weights + slot(thread_column() + j, threadIdx.x / 16 * 2 + half)) = x;
+			float x[4];
+#pragma unroll
+			for (int e = 0; e < 4; e++) x[e] = rounded<Act>(scores[4 * half + e][j]);
+			*(float4 *)(weights + slot(thread_column() + j, thread_row() / 4 + half)) = {x[0], x[1], x[2], x[3]};
 		}
 }
 
-// add_weighted adds weights·rows for W columns of the head from column on: thread (ty, tx) has rows 8*ty to 8*ty+7 and, of each 64
-// columns, 4*tx to 4*tx+3.
+// add_weighted adds weights·rows for W columns of the head from column on: thread (ty, tx) has rows 8*ty to 8*ty+7 and, of each
+// 64 columns, 4*tx to 4*tx+3.
 template <int W, typename Act>
-static __device__ __forceinline__ void add_weighted(float (&sums)[ROWS][W / 16], const float *weights, float *room, head_rows<const Act> from,
-	int first, int end, int column, const attention_shape &s) {
+static __device__ __forceinline__ void add_weighted(float (&sums)[ROWS][W / 16], const float *weights, float *room,
+	head_rows<const Act> from, int first, int end, int column, const attention_shape &s) {
 	for (int part = 0; part < EDGE; part += DEPTH) {
 		__syncthreads(); // the weights are there, and what was in the room was read by all
 #pragma unroll
 		for (int i = threadIdx.x; i < DEPTH * W / 4; i += ATTENTION_THREADS) {
 			int row = part + i / (W / 4), d = column + i % (W / 4) * 4;
-			*(float4 *)(room + 4 * i) = load_four(from.start + (first + row) * from.stride + d, first + row < end ? s.D - d : 0, s.wide);
+			const Act *at = from.start + (first + row) * from.stride + d;
+			*(float4 *)(room + 4 * i) = load_four(at, first + row < end ? s.D - d : 0, s.wide);
 		}
 		__syncthreads();
 #pragma unroll 4
@@ -127,8 +135,8 @@ static __device__ __forceinline__ void add_weighted(float (&sums)[ROWS][W / 16],
 
 // store_sums writes W columns from column on of rows first to first+63, each times its factor, without rows from T on.
 template <int W, typename Act>
-static __device__ __forceinline__ void store_sums(head_rows<Act> to, const float (&sums)[ROWS][W / 16], const float (&factor)[ROWS], int first,
-	int column, const attention_shape &s) {
+static __device__ __forceinline__ void store_sums(head_rows<Act> to, const float (&sums)[ROWS][W / 16],
+	const float (&factor)[ROWS], int first, int column, const attention_shape &s) {
 	struct alignas(4 * sizeof(Act)) four {
 		Act at[4];
 	};
@@ -163,20 +171,22 @@ static __device__ __forceinline__ float row_sum(float x) {
 
 // factors_of are the dropout factors of four keys in a row, by the index of the first.
 static __device__ __forceinline__ float4 factors_of(const philox &p, uint64_t index, float scale) {
+	float f[4];
 	if (index % 4) {
-		float f[4];
 #pragma unroll 1
 		for (int j = 0; j < 4; j++) f[j] = philox_element(p, index + j) != 0 ? scale : 0;
-		return {f[0], f[1], f[2], f[3]};
+	} else {
+		philox_block block = philox_words(p, index / 4);
+#pragma unroll
+		for (int j = 0; j < 4; j++) f[j] = block.word[j] >= p.threshold ? scale : 0;
 	}
-	philox_block block = philox_words(p, index / 4);
-	return {block.word[0] >= p.threshold ? scale : 0, block.word[1] >= p.threshold ? scale : 0, block.word[2] >= p.threshold ? scale : 0,
-		block.word[3] >= p.threshold ? scale : 0};
+	return {f[0], f[1], f[2], f[3]};
 }
 
-// keep_keys multiplies what dropout keeps by scale, and the rest by 0. Rows are queries from query on, columns keys from key on.
-static __device__ __forceinline__ void keep_keys(float (&p)[ROWS][COLUMNS], const philox &dropout, int64_t head, int query, int key, float scale,
-	int T) {
+// keep_keys multiplies what dropout keeps by scale, and the rest by 0. Rows are queries from query on, columns keys from key
+// on.
+static __device__ __forceinline__ void keep_keys(float (&p)[ROWS][COLUMNS], const philox &dropout, int64_t head, int query,
+	int key, float scale, int T) {
 #pragma unroll
 	for (int i = 0; i < ROWS; i++) {
 		float4 f = factors_of(dropout, (uint64_t)(head * T + query + thread_row() + i) * T + key + thread_column(), scale);
@@ -184,9 +194,10 @@ static __device__ __forceinline__ void keep_keys(float (&p)[ROWS][COLUMNS], cons
 	}
 }
 
-// keep_queries sets the dropout factors where rows are keys from key on and columns queries from query on: this thread's eight keys
-// are two counters' for each query.
-static __device__ __forceinline__ void keep_queries(float (&factor)[ROWS][COLUMNS], const philox &dropout, int64_t head, int key, int query, int T) {
+// keep_queries sets the dropout factors where rows are keys from key on and columns queries from query on: this thread's eight
+// keys are two counters' for each query.
+static __device__ __forceinline__ void keep_queries(float (&factor)[ROWS][COLUMNS], const philox &dropout, int64_t head, int key,
+	int query, int T) {
 #pragma unroll
 	for (int j = 0; j < COLUMNS; j++) {
 		uint64_t index = (uint64_t)(head * T + query + thread_column() + j) * T + key + thread_row();

@@ -1,5 +1,6 @@
-// Products of tiles on tensor cores. A warp owns M times 16 rows of the left operand. Sums, and the left operands made from them,
-// lie in the fragments of mma_16x8x16: thread l holds, of each 16x8 piece, rows l/4 and l/4 + 8, columns 2(l%4) and 2(l%4) + 1.
+// Products of tiles on tensor cores. A warp owns M times 16 rows of the left operand. Sums, and the left operands made from
+// them, lie in the fragments of mma_16x8x16: thread l holds, of each 16x8 piece, rows l/4 and l/4 + 8, columns 2(l%4) and
+// 2(l%4) + 1.
 #pragma once
 
 #include "attention_tile.cuh"
@@ -19,9 +20,9 @@ template <> __device__ __forceinline__ uint32_t pair<__nv_bfloat16>(float low, f
 	return bits;
 }
 
-// left_at is where this thread's row begins for load_matrix_x4 of the 16x16 piece at row and column 16k: the four matrices are, in
-// this order, the upper and lower rows of the left half and of the right half. right_at: left and right half of the upper rows, then
-// of the lower ones.
+// left_at is where this thread's row begins for load_matrix_x4 of the 16x16 piece at row and column 16k: the four matrices are,
+// in this order, the upper and lower rows of the left half and of the right half. right_at: left and right half of the upper
+// rows, then of the lower ones.
 template <int W> static __device__ __forceinline__ int left_at(int row, int k) {
 	int lane = lane_of();
 	return tile_at<W>(row + (lane & 15), 2 * k + (lane >> 4));
@@ -82,10 +83,11 @@ static __device__ __forceinline__ void multiply_rows(float (&sums)[M][N][4], con
 	}
 }
 
-// multiply_columns adds weights·right, where the weights lie as multiply_rows left them and are rounded here, and a tile has a row
-// for each of their columns.
+// multiply_columns adds weights·right, where the weights lie as multiply_rows left them and are rounded here, and a tile has a
+// row for each of their columns.
 template <int W, typename Half, int M, int N>
-static __device__ __forceinline__ void multiply_columns(float (&sums)[M][W / 8][4], const float (&weights)[M][N][4], const Half *right) {
+static __device__ __forceinline__ void multiply_columns(float (&sums)[M][W / 8][4], const float (&weights)[M][N][4],
+	const Half *right) {
 #pragma unroll
 	for (int k = 0; k < N; k += 2) {
 		uint32_t a[M][4];
@@ -107,8 +109,8 @@ static __device__ __forceinline__ void multiply_columns(float (&sums)[M][W / 8][
 	}
 }
 
-// put_rows writes a warp's sums, each row times its factor, as rows first to first+16M-1 of a head, without those from T on. They
-// pass through a tile of the warp's own.
+// put_rows writes a warp's sums, each row times its factor, as rows first to first+16M-1 of a head, without those from T on.
+// They pass through a tile of the warp's own.
 template <int W, typename Half, int M>
 static __device__ __forceinline__ void put_rows(head_rows<Half> to, Half *tile, const float (&sums)[M][W / 8][4],
 	const float (&factor)[M][2], int first, const attention_shape &s) {

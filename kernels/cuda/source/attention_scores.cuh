@@ -1,4 +1,5 @@
-// Scores of a warp in the fragments of mma_16x8x16: whom a query sees, what dropout takes, and what its four threads have in common.
+// Scores of a warp in the fragments of mma_16x8x16: whom a query sees, what dropout takes, and what its four threads have in
+// common.
 #pragma once
 
 #include "attention_dropout.cuh"

@@ -1,5 +1,5 @@
-// Tiles of rows in shared memory, for attention in half precision: W halves a row, in chunks of 16 bytes. The chunks of a row change
-// places by the row's number, so that the eight rows which ldmatrix reads at one chunk lie in different banks.
+// Tiles of rows in shared memory, for attention in half precision: W halves a row, in chunks of 16 bytes. The chunks of a row
+// change places by the row's number, so that the eight rows which ldmatrix reads at one chunk lie in different banks.
 #pragma once
 
 #include "act.cuh"
@@ -15,8 +15,8 @@ template <typename Act> struct head_rows {
 static __device__ __forceinline__ int lane_of() { return threadIdx.x & 31; }
 static __device__ __forceinline__ int warp_of() { return threadIdx.x >> 5; }
 
-// tile_at is where a chunk of a row lies, in halves. Rows of 64 or 128 halves fill all banks, so eight of them need eight places;
-// those of 32 or 96 begin at two different ones by themselves, and the four places within half of the banks do.
+// tile_at is where a chunk of a row lies, in halves. Rows of 64 or 128 halves fill all banks, so eight of them need eight
+// places; those of 32 or 96 begin at two different ones by themselves, and the four places within half of the banks do.
 template <int W> static __device__ __forceinline__ int tile_at(int row, int chunk) {
 	return row * W + 8 * (chunk ^ (W % 64 ? row >> 1 & 3 : row & 7));
 }
@@ -34,23 +34,33 @@ template <typename Act> static __device__ __forceinline__ pack<Act> gather(const
 	return p;
 }
 
-// load_tile begins to copy rows first to first+ROWS-1 of a head; rows from end on and columns from D on become 0. The rows are
-// there after copy_async_wait and a barrier.
+// gather_tile is load_tile for rows that do not lie at 16 bytes.
 template <int ROWS, int W, typename Half>
-static __device__ __forceinline__ void load_tile(Half *tile, head_rows<const Half> from, int first, int end, int D, int wide) {
+static __device__ __forceinline__ void gather_tile(Half *tile, head_rows<const Half> from, int first, int end, int D) {
 	constexpr int CHUNKS = W / 8;
-	const Half *start = from.start + first * from.stride;
-#pragma unroll
+#pragma unroll 1
 	for (int i = threadIdx.x; i < ROWS * CHUNKS; i += ATTENTION_THREADS) {
 		int row = i / CHUNKS, chunk = i % CHUNKS;
-		int count = first + row < end ? min(max(D - 8 * chunk, 0), 8) : 0;
-		const Half *at = count ? start + row * from.stride + 8 * chunk : from.start;
-		Half *to = tile + tile_at<W>(row, chunk);
-		if (wide)
-			copy_async(to, at, 2 * count);
-		else
-			*(pack<Half> *)to = gather(at, count);
+		const Half *at = from.start + (first + row) * from.stride + 8 * chunk;
+		*(pack<Half> *)(tile + tile_at<W>(row, chunk)) = gather(at, first + row < end ? D - 8 * chunk : 0);
 	}
+}
+
+// load_tile begins to copy rows first to first+ROWS-1 of a head; rows from end on and columns from D on become 0. The rows are
+// there after copy_async_wait and a barrier. A thread has one chunk of every STEP-th row. STEP is a multiple of 8, so that the
+// places of its chunks are a constant apart; for that, a quarter of the threads have nothing to do where rows are 12 chunks.
+template <int ROWS, int W, typename Half>
+static __device__ __forceinline__ void load_tile(Half *tile, head_rows<const Half> from, int first, int end, int D, int wide) {
+	constexpr int CHUNKS = W / 8, STEP = ATTENTION_THREADS / CHUNKS / 8 * 8;
+	static_assert(ROWS % STEP == 0);
+	if (!wide) return gather_tile<ROWS, W>(tile, from, first, end, D);
+	int row = threadIdx.x / CHUNKS, chunk = threadIdx.x % CHUNKS, bytes = 8 * chunk < D ? 16 : 0;
+	if (row >= STEP) return;
+	const Half *at = from.start + (first + row) * from.stride + 8 * chunk;
+	Half *to = tile + tile_at<W>(row, chunk);
+#pragma unroll
+	for (int i = 0; i < ROWS / STEP; i++)
+		copy_async(to + i * STEP * W, at + i * STEP * from.stride, first + row + i * STEP < end ? bytes : 0);
 }
 
 // store_tile writes a warp's ROWS rows of a tile as rows first to first+ROWS-1 of a head, without those from end on.

@@ -1,32 +1,31 @@
+#include "column_sum.h"
 #include "mode.cuh"
 #include "values.cuh"
 
-static constexpr int ACROSS = 32, DOWN = 8; // threads of a block
-
-// parts[slice, O] = sums over the slice's rows of x [N, O]: block (i, slice) has ACROSS packs of columns and rows rows. A thread
-// adds every DOWN-th row up; then the threads of a column are added in order. wide: x is read 16 bytes at a time.
+// parts[slice, O] = sums over the slice's rows of x [N, O]: block (i, slice) has SUM_ACROSS packs of columns and rows rows. A thread
+// adds every SUM_DOWN-th row up; then the threads of a column are added in order. wide: x is read 16 bytes at a time.
 template <bool wide, typename Act>
 static __device__ inline void sum_rows(float *parts, const Act *x, int64_t N, int O, int rows) {
 	constexpr int size = pack<Act>::size;
 	SHARED(float, sums);
-	int across = threadIdx.x % ACROSS, down = threadIdx.x / ACROSS;
-	int column = (blockIdx.x * ACROSS + across) * size;
+	int across = threadIdx.x % SUM_ACROSS, down = threadIdx.x / SUM_ACROSS;
+	int column = (blockIdx.x * SUM_ACROSS + across) * size;
 	int64_t first = (int64_t)blockIdx.y * rows, end = min(first + rows, N);
 	float sum[size] = {};
 #pragma unroll 4
-	for (int64_t n = first + down; n < end; n += DOWN) {
+	for (int64_t n = first + down; n < end; n += SUM_DOWN) {
 		float v[size];
 		load<wide>(v, x + n * O, column, O);
 #pragma unroll
 		for (int i = 0; i < size; i++) sum[i] += v[i];
 	}
 #pragma unroll
-	for (int i = 0; i < size; i++) sums[(down * size + i) * ACROSS + across] = sum[i];
+	for (int i = 0; i < size; i++) sums[(down * size + i) * SUM_ACROSS + across] = sum[i];
 	__syncthreads();
-	for (int i = threadIdx.x; i < ACROSS * size; i += ACROSS * DOWN) {
-		int o = (blockIdx.x * ACROSS + i % ACROSS) * size + i / ACROSS;
+	for (int i = threadIdx.x; i < SUM_ACROSS * size; i += SUM_ACROSS * SUM_DOWN) {
+		int o = (blockIdx.x * SUM_ACROSS + i % SUM_ACROSS) * size + i / SUM_ACROSS;
 		float total = 0;
-		for (int d = 0; d < DOWN; d++) total += sums[d * size * ACROSS + i];
+		for (int d = 0; d < SUM_DOWN; d++) total += sums[d * size * SUM_ACROSS + i];
 		if (o < O) parts[(int64_t)blockIdx.y * O + o] = total;
 	}
 }

@@ -23,11 +23,11 @@ static __device__ void dropout(Act *y, const Act *x, const Act *res, const philo
 		narrow(&y[i], fmaf(widen(x[i]), philox_element(random, i), res ? widen(res[i]) : 0.0f));
 }
 
-#define DROPOUT(suffix, Act)                                                                                  \
-	extern "C" __global__ void dropout_##suffix(Act *y, const Act *x, const Act *res, const int32_t *seed, int64_t n,    \
-		uint32_t salt, float p, int wide) {                                                                     \
-		dropout(y, x, res, philox_of(seed, salt, p), n, wide);                                                   \
-	}                                                                                                          \
+#define DROPOUT(suffix, Act)                                                                                          \
+	extern "C" __global__ void dropout_##suffix(Act *y, const Act *x, const Act *res, const int32_t *seed, int64_t n, \
+		uint32_t salt, float p, int wide) {                                                                           \
+		dropout(y, x, res, philox_of(seed, salt, p), n, wide);                                                        \
+	}                                                                                                                 \
 	KERNEL(dropout_##suffix)
 
 DROPOUT(f32, float)

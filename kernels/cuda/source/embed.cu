@@ -39,7 +39,7 @@ template <bool wide, typename Act> static __device__ inline void embed(const emb
 			continue;
 		}
 		const float *token = k.wte + p.token * k.C, *position = k.wpe + p.position * k.C;
-#pragma unroll 4
+#pragma unroll (wide ? 4 : 1)
 		for (int c = lane * size; c < k.C; c += 32 * size) {
 			float sum[size], addend[size];
 			load<wide>(sum, token, c, k.C);
@@ -51,16 +51,18 @@ template <bool wide, typename Act> static __device__ inline void embed(const emb
 	}
 }
 
-#define EMBED(suffix, Act)                                                                                    \
-	extern "C" __global__ void __launch_bounds__(256) embed_##suffix(Act *__restrict__ out, const int32_t *__restrict__ tokens,   \
-		const float *__restrict__ wte, const float *__restrict__ wpe, const int32_t *__restrict__ start, int64_t V, int64_t P, \
-		int N, int T, int C, fault_record *fault, int call, int wide) {                                              \
-		embedding<Act> k = {out, tokens, wte, wpe, start, V, P, N, T, C, fault, call};                              \
-		if (wide) embed<true>(k);                                                                                \
-		else embed<false>(k);                                                                                   \
-	}                                                                                                          \
-	KERNEL(embed_##suffix)
+#define EMBED(way, wide, suffix, Act)                                                                                  \
+	extern "C" __global__ void __launch_bounds__(256) embed##way##_##suffix(Act *__restrict__ out,                     \
+		const int32_t *__restrict__ tokens, const float *__restrict__ wte, const float *__restrict__ wpe,              \
+		const int32_t *__restrict__ start, int64_t V, int64_t P, int N, int T, int C, fault_record *fault, int call) { \
+		embed<wide>(embedding<Act>{out, tokens, wte, wpe, start, V, P, N, T, C, fault, call});                         \
+	}                                                                                                                  \
+	KERNEL(embed##way##_##suffix)
 
-EMBED(f32, float)
-EMBED(bf16, __nv_bfloat16)
-EMBED(f16, __half)
+#define EMBED_BOTH(suffix, Act)                                                                               \
+	EMBED(, false, suffix, Act)                                                                               \
+	EMBED(_wide, true, suffix, Act)
+
+EMBED_BOTH(f32, float)
+EMBED_BOTH(bf16, __nv_bfloat16)
+EMBED_BOTH(f16, __half)

@@ -8,6 +8,10 @@ static constexpr unsigned ALL_LANES = 0xffffffff;
 static constexpr int PIECE = 32; // keys that a warp sums
 static constexpr int AHEAD = 4;  // rows that it has on the way
 
+// The piece of this warp, by blockIdx.x, and the first column of this thread in the slice of 32*size that is blockIdx.y.
+static __device__ inline int my_piece() { return blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32; }
+static __device__ inline int my_column(int size) { return (blockIdx.y * 32 + threadIdx.x % 32) * size; }
+
 // put stores sums to a row of a gradient from column c on, or adds them.
 template <bool wide, int size> static __device__ inline void put(float *row, int c, int C, float (&sums)[size], bool adds) {
 	if (adds) {
@@ -29,8 +33,8 @@ extern "C" __global__ void embed_backward_zero(float *dwte, int64_t n, int mode,
 }
 KERNEL(embed_backward_zero)
 
-// What the sum over tokens is given. parts [pieces,2,C] holds what a piece has of a token that began in an earlier piece, and of one
-// that goes on in the next.
+// What the sum over tokens is given. parts [pieces,2,C] holds what a piece has of a token that began in an earlier piece, and
+// of one that goes on in the next.
 template <typename Act> struct by_token {
 	float *dwte, *parts;
 	const Act *dout;
@@ -40,7 +44,9 @@ template <typename Act> struct by_token {
 };
 
 // token_at is the token of key i, NO_TOKEN outside of the keys.
-static __device__ inline uint32_t token_at(const uint64_t *keys, int N, int i) { return i >= 0 && i < N ? key_token(keys[i]) : NO_TOKEN; }
+static __device__ inline uint32_t token_at(const uint64_t *keys, int N, int i) {
+	return i >= 0 && i < N ? key_token(keys[i]) : NO_TOKEN;
+}
 
 // A warp sums PIECE rows in the order of the keys, a slice of the columns. Tokens that begin and end in the piece go to dwte, the
 // others to parts. Pieces have a fixed length, so a frequent token does not keep one warp busy for long.
@@ -86,8 +92,8 @@ template <bool wide> static __device__ inline void sum_parts(const by_token<floa
 	load<wide>(sums, k.parts + ((int64_t)piece * 2 + 1) * k.C, c, k.C);
 	for (int next = piece + 1, count = 32; count == 32; next += 32) {
 		// Each lane looks at the first key of another piece.
-		int64_t key = ((int64_t)next + lane) * PIECE;
-		unsigned others = ~__ballot_sync(ALL_LANES, key < k.N && key_token(k.keys[min(key, (int64_t)k.N - 1)]) == token);
+		int key = (next + lane) * PIECE;
+		unsigned others = ~__ballot_sync(ALL_LANES, token_at(k.keys, k.N, key) == token);
 		count = others ? __ffs(others) - 1 : 32;
 #pragma unroll 4
 		for (int i = 0; i < count; i++) {
@@ -99,12 +105,13 @@ template <bool wide> static __device__ inline void sum_parts(const by_token<floa
 	put<wide>(k.dwte + (int64_t)token * k.C, c, k.C, sums, k.adds);
 }
 
-// dwpe from dout [B,T,C]: a block takes a position and a slice of the columns, a warp every eighth sequence, and the warps' sums are added
-// in order.
+// dwpe from dout [B,T,C]: a block takes a position and a slice of the columns, a warp every eighth sequence, and the warps'
+// sums are added in order.
 template <bool wide, typename Act>
 static __device__ inline void sum_positions(float *dwpe, const Act *dout, int B, int T, int C, bool adds, float *room) {
 	constexpr int size = pack<Act>::size;
-	int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32, t = blockIdx.x, c = (blockIdx.y * 32 + lane) * size;
+	int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
+	int t = blockIdx.x, c = my_column(size);
 	float sums[size] = {}, row[size];
 	if (t < T) {
 #pragma unroll 4
@@ -124,46 +131,32 @@ static __device__ inline void sum_positions(float *dwpe, const Act *dout, int B,
 	put<wide>(dwpe + (int64_t)t * C, c, C, sums, adds);
 }
 
-// The warps of the grid share out pieces and slices of 32*size columns: piece and column of this one. Past the last piece it is not there.
-struct share {
-	int piece, column;
-	bool there;
-};
-
-static __device__ inline share share_of(int N, int C, int size) {
-	int slices = (C + 32 * size - 1) / (32 * size), lane = threadIdx.x % 32;
-	int64_t warp = ((int64_t)blockIdx.x * blockDim.x + threadIdx.x) / 32, piece = warp / slices;
-	return {(int)piece, ((int)(warp % slices) * 32 + lane) * size, piece * PIECE < N};
-}
-
-#define EMBED_BACKWARD(way, wide, suffix, Act)                                                                \
-	extern "C" __global__ void __launch_bounds__(256) embed_backward_pieces##way##_##suffix(float *__restrict__ dwte,        \
-		float *__restrict__ parts, const Act *__restrict__ dout, const uint64_t *__restrict__ keys, int N, int C, int mode,  \
-		const float *step) {                                                                                    \
-		share mine = share_of(N, C, pack<Act>::size);                                                            \
-		by_token<Act> k = {dwte, parts, dout, keys, N, C, accumulates(mode, step)};                                \
-		if (mine.there) sum_piece<wide>(k, mine.piece, mine.column);                                              \
-	}                                                                                                          \
-	KERNEL(embed_backward_pieces##way##_##suffix)                                                                \
-	extern "C" __global__ void __launch_bounds__(256) embed_backward_positions##way##_##suffix(float *__restrict__ dwpe,     \
-		const Act *__restrict__ dout, int B, int T, int C, int mode, const float *step) {                            \
-		SHARED(float, room);                                                                                    \
-		bool adds = accumulates(mode, step);                                                                    \
-		if (!adds || (int)blockIdx.x < T) sum_positions<wide>(dwpe, dout, B, T, C, adds, room);                          \
-	}                                                                                                          \
+#define EMBED_BACKWARD(way, wide, suffix, Act)                                                                              \
+	extern "C" __global__ void __launch_bounds__(256) embed_backward_pieces##way##_##suffix(float *__restrict__ dwte,       \
+		float *__restrict__ parts, const Act *__restrict__ dout, const uint64_t *__restrict__ keys, int N, int C, int mode, \
+		const float *step) {                                                                                                \
+		by_token<Act> k = {dwte, parts, dout, keys, N, C, accumulates(mode, step)};                                         \
+		if (my_piece() * PIECE < N) sum_piece<wide>(k, my_piece(), my_column(pack<Act>::size));                             \
+	}                                                                                                                       \
+	KERNEL(embed_backward_pieces##way##_##suffix)                                                                           \
+	extern "C" __global__ void __launch_bounds__(256) embed_backward_positions##way##_##suffix(float *__restrict__ dwpe,    \
+		const Act *__restrict__ dout, int B, int T, int C, int mode, const float *step) {                                   \
+		SHARED(float, room);                                                                                                \
+		bool adds = accumulates(mode, step);                                                                                \
+		if (!adds || (int)blockIdx.x < T) sum_positions<wide>(dwpe, dout, B, T, C, adds, room);                             \
+	}                                                                                                                       \
 	KERNEL(embed_backward_positions##way##_##suffix)
 
-#define EMBED_BACKWARD_PARTS(way, wide)                                                                       \
-	extern "C" __global__ void __launch_bounds__(256) embed_backward_parts##way(float *__restrict__ dwte, float *__restrict__ parts, \
-		const uint64_t *__restrict__ keys, int N, int C, int mode, const float *step) {                               \
-		share mine = share_of(N, C, pack<float>::size);                                                          \
+#define EMBED_BACKWARD_PARTS(way, wide)                                                                            \
+	extern "C" __global__ void __launch_bounds__(256) embed_backward_parts##way(float *__restrict__ dwte,          \
+		float *__restrict__ parts, const uint64_t *__restrict__ keys, int N, int C, int mode, const float *step) { \
 		by_token<float> k = {dwte, parts, NULL, keys, N, C, accumulates(mode, step)};                              \
-		if (mine.there) sum_parts<wide>(k, mine.piece, mine.column);                                              \
-	}                                                                                                          \
+		if (my_piece() * PIECE < N) sum_parts<wide>(k, my_piece(), my_column(pack<float>::size));                  \
+	}                                                                                                              \
 	KERNEL(embed_backward_parts##way)
 
 #define EMBED_BACKWARD_BOTH(suffix, Act)                                                                      \
-	EMBED_BACKWARD(, false, suffix, Act)                                                                       \
+	EMBED_BACKWARD(, false, suffix, Act)                                                                      \
 	EMBED_BACKWARD(_wide, true, suffix, Act)
 
 EMBED_BACKWARD_BOTH(f32, float)

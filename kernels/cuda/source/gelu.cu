@@ -1,8 +1,8 @@
 #include "act.cuh"
 #include "gelu.cuh"
 
-// out = gelu(pre) over n values; wide: both lie at multiples of 16 bytes. out may be pre. The bits are those of a product with GELU
-// as its epilogue.
+// out = gelu(pre) over n values; wide: both lie at multiples of 16 bytes. out may be pre. The bits are those of a product with
+// GELU as its epilogue.
 template <typename Act> static __device__ void gelu_forward(Act *out, const Act *pre, int64_t n, int wide) {
 	using Pack = pack<Act>;
 	int64_t first = (int64_t)blockIdx.x * blockDim.x + threadIdx.x, step = (int64_t)gridDim.x * blockDim.x;
@@ -32,12 +32,12 @@ static __device__ void gelu_backward(Act *dpre, const Act *dy, const Act *pre, i
 		narrow(&dpre[i], widen(dy[i]) * gelu_derivative(widen(pre[i])));
 }
 
-#define GELU(suffix, Act)                                                                                     \
+#define GELU(suffix, Act)                                                                                                        \
 	extern "C" __global__ void gelu_##suffix(Act *out, const Act *pre, int64_t n, int wide) { gelu_forward(out, pre, n, wide); } \
-	KERNEL(gelu_##suffix)                                                                                       \
-	extern "C" __global__ void gelu_backward_##suffix(Act *dpre, const Act *dy, const Act *pre, int64_t n, int wide) { \
-		gelu_backward(dpre, dy, pre, n, wide);                                                                 \
-	}                                                                                                          \
+	KERNEL(gelu_##suffix)                                                                                                        \
+	extern "C" __global__ void gelu_backward_##suffix(Act *dpre, const Act *dy, const Act *pre, int64_t n, int wide) {           \
+		gelu_backward(dpre, dy, pre, n, wide);                                                                                   \
+	}                                                                                                                            \
 	KERNEL(gelu_backward_##suffix)
 
 GELU(f32, float)

@@ -18,7 +18,8 @@ template <bool wide> static __device__ inline double squares(const float *grads,
 }
 
 // A block sums a piece. The order of the sum depends on n alone. wide: grads lies at a multiple of 16 bytes.
-extern "C" __global__ void __launch_bounds__(THREADS) grad_norm_pieces(double *sums, const float *__restrict__ grads, int64_t n, int wide) {
+extern "C" __global__ void __launch_bounds__(THREADS) grad_norm_pieces(double *sums, const float *__restrict__ grads, int64_t n,
+	int wide) {
 	SHARED(double, room);
 	int64_t first = (int64_t)blockIdx.x * PIECE;
 	int count = (int)min((int64_t)PIECE, n - first);

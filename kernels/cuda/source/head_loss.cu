@@ -77,8 +77,8 @@ static __device__ void head_loss(float *logits, int64_t ld, const int *targets, 
 		else if (t >= kept) values(x, row, i, V);
 #pragma unroll
 		for (int j = 0; j < size && counts && t < kept; j += 4) *(pack<float> *)&x[j] = keep[(t * size + j) / 4 * blockDim.x];
-		// Halves end up where logits of tiles before lie, or of this one: all of it must have been read.
-		if (sizeof(Act) < sizeof(float) && t >= kept) __syncthreads();
+		// Halves go where logits of tile t/2 lie: where no thread keeps those, all must have read them.
+		if (sizeof(Act) < sizeof(float) && t / 2 >= kept) __syncthreads();
 		pack<Act> d;
 #pragma unroll
 		for (int j = 0; j < size; j++) {
@@ -90,9 +90,10 @@ static __device__ void head_loss(float *logits, int64_t ld, const int *targets, 
 }
 
 #define HEAD_LOSS(suffix, Act)                                                                                \
-	extern "C" __global__ void __launch_bounds__(HEAD_THREADS, HEAD_BLOCKS) head_loss_##suffix(float *logits, int64_t ld, const int *targets,        \
-		float *losses, const float *step, int V, int columns, int first, int kept, int gradient, fault_record *faults, int call) {   \
-		head_loss<Act>(logits, ld, targets, losses, step, V, columns, first, kept, gradient, faults, call);                          \
+	extern "C" __global__ void __launch_bounds__(HEAD_THREADS, HEAD_BLOCKS) head_loss_##suffix(float *logits, int64_t ld, \
+		const int *targets, float *losses, const float *step, int V, int columns, int first, int kept, int gradient, \
+		fault_record *faults, int call) {                                                                        \
+		head_loss<Act>(logits, ld, targets, losses, step, V, columns, first, kept, gradient, faults, call);      \
 	}                                                                                                          \
 	KERNEL(head_loss_##suffix)
 

@@ -29,8 +29,8 @@ static __device__ inline void put_statistics(const layer_norm<Act> &k, int64_t n
 	if (k.rstd) k.rstd[n] = rstd;
 }
 
-// A warp takes a row, which its registers hold: up to `values` in a thread. So memory is read once, and the variance is taken around
-// the mean, where the mean of squares less the square of the mean would have no digits left.
+// A warp takes a row, which its registers hold: up to `values` in a thread. So memory is read once, and the variance is taken
+// around the mean, where the mean of squares less the square of the mean would have no digits left.
 template <int values, bool wide, typename Act> static __device__ inline void layernorm_warp(const layer_norm<Act> &k) {
 	constexpr int size = pack<Act>::size, packs = values / size;
 	int lane = threadIdx.x % 32, warps = blockDim.x / 32;
@@ -82,26 +82,27 @@ template <bool wide, typename Act> static __device__ inline void layernorm_block
 	}
 }
 
-#define LAYERNORM(name, body, suffix, Act)                                                                    \
-	extern "C" __global__ void __launch_bounds__(256) name##_##suffix(Act *__restrict__ out, float *__restrict__ mean,  \
-		float *__restrict__ rstd, const Act *__restrict__ x, const float *__restrict__ g, const float *__restrict__ b,  \
-		int64_t N, int C, float epsilon) {                                                                          \
-		layer_norm<Act> k = {out, mean, rstd, x, g, b, N, C, epsilon};                                                    \
-		body;                                                                                                  \
-	}                                                                                                          \
+// blocks of 256 threads are on a processor at once.
+#define LAYERNORM(name, body, blocks, suffix, Act)                                                                  \
+	extern "C" __global__ void __launch_bounds__(256, blocks) name##_##suffix(Act *__restrict__ out,                \
+		float *__restrict__ mean, float *__restrict__ rstd, const Act *__restrict__ x, const float *__restrict__ g, \
+		const float *__restrict__ b, int64_t N, int C, float epsilon) {                                             \
+		layer_norm<Act> k = {out, mean, rstd, x, g, b, N, C, epsilon};                                              \
+		body;                                                                                                       \
+	}                                                                                                               \
 	KERNEL(name##_##suffix)
 
 #define LAYERNORM_WARP(values, suffix, Act)                                                                   \
-	LAYERNORM(layernorm_##values, (layernorm_warp<values, false>(k)), suffix, Act)                              \
-	LAYERNORM(layernorm_##values##_wide, (layernorm_warp<values, true>(k)), suffix, Act)
+	LAYERNORM(layernorm_##values, (layernorm_warp<values, false>(k)), 1, suffix, Act)                         \
+	LAYERNORM(layernorm_##values##_wide, (layernorm_warp<values, true>(k)), 1, suffix, Act)
 
 #define LAYERNORM_ALL(suffix, Act)                                                                            \
-	LAYERNORM_WARP(8, suffix, Act)                                                                             \
-	LAYERNORM_WARP(24, suffix, Act)                                                                            \
-	LAYERNORM_WARP(32, suffix, Act)                                                                            \
-	LAYERNORM_WARP(64, suffix, Act)                                                                            \
-	LAYERNORM(layernorm_block, SHARED(float, room); layernorm_block<false>(k, room), suffix, Act)               \
-	LAYERNORM(layernorm_block_wide, SHARED(float, room); layernorm_block<true>(k, room), suffix, Act)
+	LAYERNORM_WARP(8, suffix, Act)                                                                            \
+	LAYERNORM_WARP(24, suffix, Act)                                                                           \
+	LAYERNORM_WARP(32, suffix, Act)                                                                           \
+	LAYERNORM_WARP(64, suffix, Act)                                                                           \
+	LAYERNORM(layernorm_block, SHARED(float, room); layernorm_block<false>(k, room), 4, suffix, Act)          \
+	LAYERNORM(layernorm_block_wide, SHARED(float, room); layernorm_block<true>(k, room), 4, suffix, Act)
 
 LAYERNORM_ALL(f32, float)
 LAYERNORM_ALL(bf16, __nv_bfloat16)

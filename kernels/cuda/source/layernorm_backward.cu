@@ -2,8 +2,8 @@
 #include "reduce.cuh"
 #include "values.cuh"
 
-// What layernorm.backward is given; dres may be NULL. averages holds two numbers for each row, or is NULL where a block sees whole
-// rows and finds them itself. partials has room for [gridDim.x, 2, C] sums, or is NULL where nobody wants dg and db.
+// What layernorm.backward is given; dres may be NULL. averages holds two numbers for each row, or is NULL where a block sees
+// whole rows and finds them itself. partials has room for [gridDim.x, 2, C] sums, or is NULL where nobody wants dg and db.
 template <typename Act> struct backward {
 	Act *dx;
 	float *partials;
@@ -45,8 +45,8 @@ static __device__ inline float2 group_average(float2 sum, float2 *room, int widt
 
 // put_partials adds up what the groups of a block have for each column, in the order of the groups, and writes it to partials.
 template <int packs, int size>
-static __device__ inline void put_partials(float *partials, const float (&sums)[packs][size], int first, int width, int groups, int C,
-	float *room) {
+static __device__ inline void put_partials(float *partials, const float (&sums)[packs][size], int first, int width, int groups,
+	int C, float *room) {
 	int all = width * packs * size, base = blockIdx.y * all;
 	__syncthreads();
 #pragma unroll
@@ -66,10 +66,11 @@ template <int packs, int size> struct sums {
 	float dg[packs][size] = {}, db[packs][size] = {};
 };
 
-// row_terms replaces dy by d and x by xhat, notes the row in the sums for dg and db, and gives this thread's sums of d and of d*xhat.
+// row_terms replaces dy by d and x by xhat, notes the row in the sums for dg and db, and gives this thread's sums of d and of
+// d*xhat.
 template <int packs, int size>
-static __device__ inline float2 row_terms(float (&d)[packs][size], float (&x)[packs][size], const float (&g)[packs][size], float mean,
-	float rstd, sums<packs, size> &over_rows) {
+static __device__ inline float2 row_terms(float (&d)[packs][size], float (&x)[packs][size], const float (&g)[packs][size],
+	float mean, float rstd, sums<packs, size> &over_rows) {
 	float2 sum = make_float2(0, 0);
 #pragma unroll
 	for (int j = 0; j < packs; j++)
@@ -85,8 +86,8 @@ static __device__ inline float2 row_terms(float (&d)[packs][size], float (&x)[pa
 	return sum;
 }
 
-// dx in one pass over memory. A block takes rows a fixed step apart, `groups` at a time, and keeps the sums for dg and db of its columns
-// in registers meanwhile. room holds 32 pairs, twice, then VALUES floats for each thread.
+// dx in one pass over memory. A block takes rows a fixed step apart, `groups` at a time, and keeps the sums for dg and db of
+// its columns in registers meanwhile. room holds 32 pairs, twice, then VALUES floats for each thread.
 template <bool wide, typename Act>
 static __device__ inline void layernorm_backward(const backward<Act> &k, float2 *room) {
 	constexpr int size = columns<Act>::size, packs = columns<Act>::packs;
@@ -139,10 +140,10 @@ static __device__ inline void averages(float *out, const backward<Act> &k, float
 	}
 }
 
-// dg and db, by blockIdx.y, from the partial sums of `blocks` blocks: a warp adds every eighth of them for 32 columns, and the warps' sums
-// are added in order.
-extern "C" __global__ void __launch_bounds__(256) layernorm_backward_sums(float *dg, float *db, const float *__restrict__ partials,
-	int blocks, int C, int mode, const float *step) {
+// dg and db, by blockIdx.y, from the partial sums of `blocks` blocks: a warp adds every eighth of them for 32 columns, and the
+// warps' sums are added in order.
+extern "C" __global__ void __launch_bounds__(256) layernorm_backward_sums(float *dg, float *db,
+	const float *__restrict__ partials, int blocks, int C, int mode, const float *step) {
 	SHARED(float, room);
 	float *out = blockIdx.y == 0 ? dg : db;
 	int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32, c = blockIdx.x * 32 + lane;
@@ -159,24 +160,25 @@ extern "C" __global__ void __launch_bounds__(256) layernorm_backward_sums(float 
 }
 KERNEL(layernorm_backward_sums)
 
-#define LAYERNORM_BACKWARD(name, wide, blocks, suffix, Act)                                                   \
-	extern "C" __global__ void __launch_bounds__(384, blocks) name##_##suffix(Act *__restrict__ dx, float *__restrict__ partials, \
-		const Act *__restrict__ dy, const Act *__restrict__ x, const float *__restrict__ g, const float *__restrict__ mean, \
-		const float *__restrict__ rstd, const Act *__restrict__ dres, const float *__restrict__ averages, int64_t N, int C,  \
-		int groups, float share) {                                                                               \
-		SHARED(float2, room);                                                                                   \
+#define LAYERNORM_BACKWARD(name, wide, blocks, suffix, Act)                                                                     \
+	extern "C" __global__ void __launch_bounds__(384, blocks) name##_##suffix(Act *__restrict__ dx,                             \
+		float *__restrict__ partials,                                                                                           \
+		const Act *__restrict__ dy, const Act *__restrict__ x, const float *__restrict__ g, const float *__restrict__ mean,     \
+		const float *__restrict__ rstd, const Act *__restrict__ dres, const float *__restrict__ averages, int64_t N, int C,     \
+		int groups, float share) {                                                                                              \
+		SHARED(float2, room);                                                                                                   \
 		layernorm_backward<wide>(backward<Act>{dx, partials, dy, x, g, mean, rstd, dres, averages, N, C, groups, share}, room); \
-	}                                                                                                          \
-	KERNEL(name##_##suffix)                                                                                     \
-	extern "C" __global__ void __launch_bounds__(384) name##_averages_##suffix(float *out, const Act *dy, const Act *x,     \
-		const float *g, const float *mean, const float *rstd, int64_t N, int C, float share) {                              \
-		SHARED(float, room);                                                                                    \
-		averages<wide>(out, backward<Act>{NULL, NULL, dy, x, g, mean, rstd, NULL, NULL, N, C, 1, share}, room);            \
-	}                                                                                                          \
+	}                                                                                                                           \
+	KERNEL(name##_##suffix)                                                                                                     \
+	extern "C" __global__ void __launch_bounds__(384) name##_averages_##suffix(float *out, const Act *dy, const Act *x,         \
+		const float *g, const float *mean, const float *rstd, int64_t N, int C, float share) {                                  \
+		SHARED(float, room);                                                                                                    \
+		averages<wide>(out, backward<Act>{NULL, NULL, dy, x, g, mean, rstd, NULL, NULL, N, C, 1, share}, room);                 \
+	}                                                                                                                           \
 	KERNEL(name##_averages_##suffix)
 
 #define LAYERNORM_BACKWARD_BOTH(suffix, Act)                                                                  \
-	LAYERNORM_BACKWARD(layernorm_backward, false, 1, suffix, Act)                                               \
+	LAYERNORM_BACKWARD(layernorm_backward, false, 1, suffix, Act)                                             \
 	LAYERNORM_BACKWARD(layernorm_backward_wide, true, 2, suffix, Act)
 
 LAYERNORM_BACKWARD_BOTH(f32, float)

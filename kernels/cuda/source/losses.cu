@@ -26,8 +26,8 @@ static __device__ inline void ignore_row(const losses &k) {
 }
 
 // rows[b] = w*(log sum exp(x) - x[label]), and dlogits = w*scale*(softmax(x) - onehot).
-extern "C" __global__ void __launch_bounds__(512) class_loss_rows(double *totals, float *rows, float *dlogits, const float *logits,
-	const int32_t *labels, const float *weights, int K, const float *step, fault_record *fault, int call) {
+extern "C" __global__ void __launch_bounds__(512) class_loss_rows(double *totals, float *rows, float *dlogits,
+	const float *logits, const int32_t *labels, const float *weights, int K, const float *step, fault_record *fault, int call) {
 	SHARED(float, room);
 	losses k = {totals, rows, dlogits, logits, weights, K, step};
 	const float *x = logits + (int64_t)blockIdx.x * K;
@@ -56,8 +56,8 @@ static __device__ inline float binary_entry(float x, float y, float weight, floa
 }
 
 // rows[b] = the sum of the entries of a row; one whose first target is below 0 counts for nothing.
-extern "C" __global__ void __launch_bounds__(512) binary_loss_rows(double *totals, float *rows, float *dlogits, const float *logits,
-	const float *targets, const float *weights, int K, const float *step) {
+extern "C" __global__ void __launch_bounds__(512) binary_loss_rows(double *totals, float *rows, float *dlogits,
+	const float *logits, const float *targets, const float *weights, int K, const float *step) {
 	SHARED(double, room);
 	losses k = {totals, rows, dlogits, logits, weights, K, step};
 	int64_t at = (int64_t)blockIdx.x * K;
@@ -73,7 +73,8 @@ extern "C" __global__ void __launch_bounds__(512) binary_loss_rows(double *total
 KERNEL(binary_loss_rows)
 
 // loss = the sum of the rows times the step's scale, by one block.
-extern "C" __global__ void __launch_bounds__(512) loss_of_rows(float *loss, const double *totals, int B, int mode, const float *step) {
+extern "C" __global__ void __launch_bounds__(512) loss_of_rows(float *loss, const double *totals, int B, int mode,
+	const float *step) {
 	SHARED(double, room);
 	double sum = 0;
 	for (int b = threadIdx.x; b < B; b += blockDim.x) sum += totals[b];

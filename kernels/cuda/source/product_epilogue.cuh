@@ -6,6 +6,13 @@
 #include "product_args.h"
 #include "values.cuh"
 
+// rounded is x as C holds it.
+template <typename C> static __device__ inline float rounded(float x) {
+	C c;
+	narrow(&c, x);
+	return widen(c);
+}
+
 // finish puts the sums of row from column on through the epilogue and stores them, as far as the row goes.
 template <bool wide, typename C, int size>
 static __device__ inline void finish(const product_args &p, bool accumulate, int row, int column, float (&x)[size]) {
@@ -19,7 +26,7 @@ static __device__ inline void finish(const product_args &p, bool accumulate, int
 	if (p.pre) store<wide>((C *)p.pre + at, column, p.N, x);
 	if (p.gelu) {
 #pragma unroll
-		for (int i = 0; i < size; i++) x[i] = gelu(x[i]);
+		for (int i = 0; i < size; i++) x[i] = gelu(rounded<C>(x[i])); // as backward sees it
 	}
 	if (p.derivative_of) {
 		load<wide>(other, (const C *)p.derivative_of + at, column, p.N);

@@ -26,8 +26,8 @@ extern "C" __global__ void __launch_bounds__(512) token_order_tiles(uint64_t *ke
 }
 KERNEL(token_order_tiles)
 
-// Merges neighbouring runs of length sorted keys into runs of twice that: a key goes to its place in its own run plus the number of
-// smaller ones in the other.
+// Merges neighbouring runs of length sorted keys into runs of twice that: a key goes to its place in its own run plus the
+// number of smaller ones in the other.
 extern "C" __global__ void token_order_merge(uint64_t *out, const uint64_t *in, int N, int length) {
 	int i = blockIdx.x * blockDim.x + threadIdx.x;
 	if (i >= N) return;

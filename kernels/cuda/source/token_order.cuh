@@ -1,5 +1,5 @@
-// The rows of a batch in the order of their tokens, and of their numbers where the token is the same: an array of keys with the token
-// above the row. No two are equal, so there is one order, however it is found.
+// The rows of a batch in the order of their tokens, and of their numbers where the token is the same: an array of keys with the
+// token above the row. No two are equal, so there is one order, however it is found.
 #pragma once
 
 #include "device.cuh"

@@ -1,5 +1,6 @@
-// Neighbouring values of a row in registers, as float32. wide: they are read and written 16 bytes at a time, which needs rows that
-// begin at multiples of 16 bytes and hold whole packs of activations. Else it is one value at a time, with the same result.
+// Neighbouring values of a row in registers, as float32. wide: they are read and written 16 bytes at a time, which needs rows
+// that begin at multiples of 16 bytes and hold whole packs of activations. Else it is one value at a time, with the same
+// result.
 #pragma once
 
 #include "act.cuh"

@@ -29,7 +29,8 @@ typedef struct {
 	size_t workspace;
 } product;
 
-static const product allowed = {"the allowed one", SUCCESS, SUCCESS, CUBLAS_COMPUTE_32F, CUDA_R_16BF, CUDA_R_16BF, CUDA_R_16BF, CUDA_R_16BF, 16, 16, 16,
+static const product allowed = {"the allowed one", SUCCESS, SUCCESS, CUBLAS_COMPUTE_32F,
+	CUDA_R_16BF, CUDA_R_16BF, CUDA_R_16BF, CUDA_R_16BF, 16, 16, 16,
 	CUBLASLT_POINTER_MODE_HOST, CUBLAS_OP_N, CUBLASLT_EPILOGUE_DEFAULT, -1, -1, 0, 16, 0, 0, 1 << 20};
 
 static char *memory; // of the device: 256 KiB
@@ -70,11 +71,14 @@ static void check(const product *p) {
 	cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, &p->alignment_d, 4);
 	cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, &p->alignment_d, 4);
 	cublasStatus_t s = cublasLtMatmulAlgoGetHeuristic(handle, desc, a, b, c, d, preference, 1, &result, &count);
-	if (s != p->heuristic || count != (s == SUCCESS)) printf("%s: the heuristic answers %d with %d algorithms, want %d\n", p->what, s, count, p->heuristic);
+	if (s != p->heuristic || count != (s == SUCCESS))
+		printf("%s: the heuristic answers %d with %d algorithms, want %d\n", p->what, s, count, p->heuristic);
 	if (s == SUCCESS) {
-		const void *alpha = p->device_scalars ? memory + 4096 : (const void *)&one, *beta = p->device_scalars ? memory + 4100 : (const void *)&zero;
+		const void *alpha = p->device_scalars ? memory + 4096 : (const void *)&one;
+		const void *beta = p->device_scalars ? memory + 4100 : (const void *)&zero;
 		char *at_d = memory + 32768 + p->d_offset;
-		s = cublasLtMatmul(handle, desc, alpha, memory, a, memory + 1024, b, beta, at_d, c, at_d, d, &result.algo, memory + 65536, p->workspace, stream);
+		s = cublasLtMatmul(handle, desc, alpha, memory, a, memory + 1024, b, beta, at_d, c, at_d, d, &result.algo, memory + 65536,
+			p->workspace, stream);
 		if (s != p->matmul) printf("%s: the product answers %d, want %d\n", p->what, s, p->matmul);
 	}
 	cublasLtMatmulPreferenceDestroy(preference);
@@ -131,7 +135,8 @@ int main(int count, char **arguments) {
 	*(void **)&retain = dlsym(library, "cuDevicePrimaryCtxRetain"), *(void **)&use = dlsym(library, "cuCtxSetCurrent");
 	*(void **)&allocate = dlsym(library, "cuMemAlloc_v2"), *(void **)&make = dlsym(library, "cuStreamCreate");
 	if (cublasLtCreate(&handle) != CUBLAS_STATUS_NOT_INITIALIZED) printf("a handle without a context\n");
-	if (retain(&context, 0) || use(context) || allocate(&memory, 256 << 10) || make(&stream, 1) || cublasLtCreate(&handle)) return printf("no device\n"), 1;
+	if (retain(&context, 0) || use(context) || allocate(&memory, 256 << 10) || make(&stream, 1) || cublasLtCreate(&handle))
+		return printf("no device\n"), 1;
 	check_all();
 	return 0;
 }

@@ -3,6 +3,8 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -12,39 +14,47 @@ import (
 	"testing"
 
 	"atoll/kernels"
+	"atoll/kernels/selftest"
 )
 
-// TestOnStandIn runs the test named TestStandIn on the stand-in for a driver, in a process of its own.
-func TestOnStandIn(t *testing.T) {
-	if os.Getenv("ATOLL_LIBCUDA") != "" {
-		t.Skip("ATOLL_LIBCUDA names another driver")
-	}
-	library := filepath.Join(t.TempDir(), "driver.so")
-	compile(t, "CC", "cc", "-std=gnu11", "-O1", "-shared", "-fPIC", "-o", library, "../../kernels/cuda/testdata/driver.c")
-	child(t, "TestStandInSelfTest", library)
+// TestEmulatedWrongKernel runs tests on emulated drivers whose add is wrong: a sum of 16 bytes is a difference.
+func TestEmulatedWrongKernel(t *testing.T) {
+	library := spoiledDriver(t, "widen(x.at[j]) + widen(y.at[j])", "widen(x.at[j]) - widen(y.at[j])")
+	child(t, "TestWrongAdd", library)
 }
 
-// TestEmulatedWrongKernel runs TestWrongAdd on an emulated driver whose sum of 16 bytes is a difference.
-func TestEmulatedWrongKernel(t *testing.T) {
+// TestEmulatedLostDevice has add write to address 0, after which the driver refuses everything, as a GPU's does. Two starts follow
+// each other, each in a process of its own.
+func TestEmulatedLostDevice(t *testing.T) {
+	library := spoiledDriver(t, "narrow(&out[i], widen(a[i])", "narrow((Act *)nullptr, widen(a[i])")
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	child(t, "TestLostByAdd", library)
+	child(t, "TestLostByAddBefore", library)
+}
+
+// spoiledDriver is the emulated driver with a text of add.cu replaced.
+func spoiledDriver(t *testing.T, right, wrong string) string {
+	t.Helper()
 	objects, err := filepath.Glob("../../build/emulated/*.o")
 	if err != nil || len(objects) == 0 || filepath.Base(os.Getenv("ATOLL_LIBCUDA")) != "libcuda-emulated.so" {
 		t.Skip("ATOLL_LIBCUDA names no emulated driver that make emulator built here")
 	}
-	const source, right = "../../kernels/cuda/source/", "widen(x.at[j]) + widen(y.at[j])"
+	const source = "../../kernels/cuda/source/"
 	text, err := os.ReadFile(source + "add.cu")
 	if err != nil || !strings.Contains(string(text), right) {
 		t.Fatalf("error %v, or add.cu has no %q to spoil", err, right)
 	}
 	dir := t.TempDir()
-	wrong := filepath.Join(dir, "add.cu")
-	if err := os.WriteFile(wrong, []byte(strings.ReplaceAll(string(text), right, "widen(x.at[j]) - widen(y.at[j])")), 0o644); err != nil {
+	spoiled, library := filepath.Join(dir, "add.cu"), filepath.Join(dir, "libcuda.so")
+	if err := os.WriteFile(spoiled, []byte(strings.ReplaceAll(string(text), right, wrong)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	compile(t, "CXX", "c++", "-x", "c++", "-std=c++17", "-O1", "-fPIC", "-fvisibility=hidden", "-w", "-DATOLL_EMULATED", "-I"+source, "-c", "-o", wrong+".o", wrong)
+	// As the Makefile's EMULATE does, so that accesses are checked.
+	compile(t, "CXX", "c++", "-x", "c++", "-std=c++17", "-O1", "-fPIC", "-fvisibility=hidden", "-fsanitize=thread",
+		"--param=tsan-instrument-func-entry-exit=0", "-fno-tree-sra", "-w", "-DATOLL_EMULATED", "-I"+source, "-c", "-o", spoiled+".o", spoiled)
 	objects = slices.DeleteFunc(objects, func(o string) bool { return filepath.Base(o) == "add.cu.o" })
-	library := filepath.Join(dir, "libcuda.so")
-	compile(t, "CXX", "c++", append([]string{"-shared", "-Wl,-z,defs", "-o", library, wrong + ".o"}, objects...)...)
-	child(t, "TestWrongAdd", library)
+	compile(t, "CXX", "c++", append([]string{"-shared", "-Wl,-z,defs", "-o", library, spoiled + ".o"}, objects...)...)
+	return library
 }
 
 // compile runs the compiler that a variable of the environment names.
@@ -69,6 +79,23 @@ func child(t *testing.T, test, library string) {
 	}
 }
 
+// What was found at the first start is remembered at the next.
+func TestEmulatedSelfTest(t *testing.T) {
+	driver(t)
+	cache := t.TempDir()
+	t.Setenv("XDG_CACHE_HOME", cache)
+	first, errs := inspectGPU(t)
+	if want := fmt.Sprintf("%d kernels agree with the plainest ones; last tested ", kernels.Count); errs != "" || !strings.HasPrefix(first.SelfTest, want) {
+		t.Errorf("self-test %q, stderr %q, want %q... and no word on it", first.SelfTest, errs, want)
+	}
+	if _, err := os.Stat(filepath.Join(cache, "atoll", "selftest.json")); err != nil {
+		t.Error(err)
+	}
+	if again, _ := inspectGPU(t); again.SelfTest != first.SelfTest {
+		t.Errorf("the second start says %q, the first %q, want the remembered verdict", again.SelfTest, first.SelfTest)
+	}
+}
+
 func inChild(t *testing.T, test string) {
 	t.Helper()
 	if os.Getenv("CHILD") != test {
@@ -76,27 +103,32 @@ func inChild(t *testing.T, test string) {
 	}
 }
 
-// What was found at the first start is remembered at the next.
-func TestStandInSelfTest(t *testing.T) {
-	inChild(t, "TestStandInSelfTest")
-	cache := t.TempDir()
-	t.Setenv("XDG_CACHE_HOME", cache)
-	if found, errs := inspectGPU(t); errs != "" || !strings.HasPrefix(found.SelfTest, "1 kernels agree with the plainest ones; last tested ") {
-		t.Errorf("self-test %q, stderr %q, want one kernel that agrees and no word on it", found.SelfTest, errs)
-	}
-	if _, err := os.Stat(filepath.Join(cache, "atoll", "selftest.json")); err != nil {
-		t.Error(err)
-	}
-	t.Setenv("DRIVER_FAIL", "wrong:1")
-	if _, errs := inspectGPU(t); errs != "" {
-		t.Errorf("stderr %q, want the remembered verdict", errs)
-	}
-	withholdsAdd(t)
-}
-
 func TestWrongAdd(t *testing.T) {
 	inChild(t, "TestWrongAdd")
 	withholdsAdd(t)
+}
+
+// The first start ends with an error that names the kernel ...
+func TestLostByAdd(t *testing.T) {
+	inChild(t, "TestLostByAdd")
+	var lost *selftest.LostError
+	if _, _, err := openGPU(0, io.Discard); !errors.As(err, &lost) || lost.Kernel != kernels.Add {
+		t.Fatalf("error is %v, want a *selftest.LostError of add", err)
+	}
+}
+
+// ... and the next one does without it.
+func TestLostByAddBefore(t *testing.T) {
+	inChild(t, "TestLostByAddBefore")
+	var notes strings.Builder
+	d, _, err := openGPU(0, &notes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if d.Has(kernels.Add) || !d.Has(kernels.Linear) || strings.Count(notes.String(), "\n") != 1 || !strings.Contains(notes.String(), "kernel add is not used") {
+		t.Errorf("has add %v, has linear %v, notes %q, want one warning about add", d.Has(kernels.Add), d.Has(kernels.Linear), notes.String())
+	}
 }
 
 // withholdsAdd wants a wrong kernel to be named with its case and not used, at the first start and from memory.

@@ -1,0 +1,2 @@
+// For NVRTC: size_t is built into it, and that is all that the kernels want.
+#pragma once
