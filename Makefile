@@ -157,11 +157,8 @@ bench: build ## measure kernels, the training step and classification, with this
 	bin/atoll bench train
 	bin/atoll bench classify
 
-bench-peers: .venv/installed ## the same work in PyTorch and Transformers, in a Python environment of its own (about 6 GB)
-	.venv/bin/python bench/peers/train_step.py
-	.venv/bin/python bench/peers/classify.py
-	@if [ -n "$(TEXT)" ]; then .venv/bin/python bench/peers/nanogpt_cpu.py --text "$(TEXT)"; \
-	else echo "bench-peers: nanogpt_cpu.py SKIPPED: name its text, make bench-peers TEXT=input.txt"; fi
+bench-peers: build .venv/installed .venv/llama ## atoll and its peers in turns on the same work, into bench/results; 6 GB, hours. PEERS='--only train --rounds 5' chooses
+	.venv/bin/python bench/peers/compare.py $(PEERS)
 
 check: ## exactly what CI runs
 	@for target in format vet lint build test test-race test-sanitize test-arm64 cuda-toolchain; do $(MAKE) --no-print-directory $$target || exit 1; done
@@ -231,6 +228,11 @@ $(ZIG):
 .venv/installed: bench/peers/requirements.txt
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install -q --disable-pip-version-check -r $<
+	touch $@
+
+.venv/llama: bench/peers/requirements-llama.txt .venv/installed
+	CMAKE_ARGS=-DLLAVA_BUILD=OFF .venv/bin/pip install -q --disable-pip-version-check -r $< \
+		|| echo 'bench-peers: llama.cpp did not build: its rows will be skipped'
 	touch $@
 
 # Which headers each object was made from, as the compilers saw it.

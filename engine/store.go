@@ -63,26 +63,52 @@ func Sketch(params []model.Param, trainable func(name string) bool) *Store {
 func NewStore(d kernels.Device, params []model.Param, trainable func(name string) bool) (*Store, error) {
 	s := Sketch(params, trainable)
 	s.device = d
-	for _, b := range []struct {
-		to       *kernels.Buffer
-		elements int64
-		what     string
-	}{
-		{&s.weights, s.elements, "weights"}, {&s.grads, s.gradElements, "gradients"}, {&s.moments[0], s.gradElements, "optimizer moments"},
-		{&s.moments[1], s.gradElements, "optimizer moments"},
-	} {
-		var err error
-		if *b.to, err = newBuffer(d, b.elements*4, b.what); err != nil {
-			s.Free()
-			return nil, err
-		}
-	}
 	var err error
-	if s.control, err = newExchange(d, controlInputs, controlBytes-controlInputs, "control values"); err != nil {
+	if s.weights, err = newBuffer(d, s.elements*4, "weights"); err == nil {
+		err = s.addRest()
+	}
+	if err != nil {
 		s.Free()
 		return nil, err
 	}
 	return s, nil
+}
+
+// NewStoreOver gives a store for scoring whose weights lie in memory that somebody else owns, such as a file that is mapped: first is
+// the element of it that each parameter begins at. They are read where they lie: nothing may write them. Free leaves them alone.
+func NewStoreOver(d kernels.Lender, params []model.Param, memory []byte, first func(name string) int64) (*Store, error) {
+	s := &Store{device: d, index: map[string]int{}, elements: int64(len(memory)) / 4}
+	for _, p := range params {
+		slot := Slot{Param: p, First: first(p.Name)}
+		if slot.First < 0 || slot.First > s.elements-int64(p.Len()) {
+			return nil, fmt.Errorf("parameter %s begins at element %d and has %d: want it within %d", p.Name, slot.First, p.Len(), s.elements)
+		}
+		s.index[p.Name] = len(s.Slots)
+		s.Slots = append(s.Slots, slot)
+	}
+	var err error
+	if s.weights, err = d.Lend(memory); err != nil {
+		return nil, err
+	}
+	if err = s.addRest(); err != nil {
+		s.Free()
+		return nil, err
+	}
+	return s, nil
+}
+
+// addRest makes the memory beside the weights.
+func (s *Store) addRest() (err error) {
+	for _, b := range []struct {
+		to   *kernels.Buffer
+		what string
+	}{{&s.grads, "gradients"}, {&s.moments[0], "optimizer moments"}, {&s.moments[1], "optimizer moments"}} {
+		if *b.to, err = newBuffer(s.device, s.gradElements*4, b.what); err != nil {
+			return err
+		}
+	}
+	s.control, err = newExchange(s.device, controlInputs, controlBytes-controlInputs, "control values")
+	return err
 }
 
 // Device is where the store is.

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -51,6 +52,47 @@ func TestStoreKeepsTensorsApart(t *testing.T) {
 				t.Errorf("view of memory %d of %s: %v, want %v", m, name, view, want)
 			}
 		}
+	}
+}
+
+// lender lends memory as the CPU does.
+type lender struct{ kernels.Device }
+
+func (lender) Lend(memory []byte) (kernels.Buffer, error) { return lent(memory), nil }
+
+type lent []byte
+
+func (b lent) Size() int64                   { return int64(len(b)) }
+func (b lent) Bytes() []byte                 { return b }
+func (lent) Write(int64, []byte) error       { return errors.New("read only") }
+func (b lent) Read(d []byte, at int64) error { copy(d, b[at:]); return nil }
+func (lent) Free()                           {}
+
+// A store over memory of others finds its parameters where they lie there, and refuses places outside of it.
+func TestStoreOver(t *testing.T) {
+	memory := make([]float32, 100)
+	for i := range memory {
+		memory[i] = float32(i)
+	}
+	params := []model.Param{{Name: "a", Shape: []int{3, 5}}, {Name: "b", Shape: []int{7}}}
+	first := map[string]int64{"a": 50, "b": 93}
+	s, err := engine.NewStoreOver(lender{ref.New()}, params, kernels.BytesOf(memory), func(name string) int64 { return first[name] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Free()
+	for name, at := range first {
+		if view := s.View(engine.Weights, name); view[0] != float32(at) || view[len(view)-1] != float32(int(at)+len(view)-1) {
+			t.Errorf("%s is %v, want what lies from %d on", name, view, at)
+		}
+	}
+	if err := s.Write(engine.Weights, "b", make([]float32, 7)); err == nil {
+		t.Error("a weight of others was written")
+	}
+	for _, outside := range []int64{-1, 94} {
+		first["b"] = outside
+		_, err := engine.NewStoreOver(lender{ref.New()}, params, kernels.BytesOf(memory), func(name string) int64 { return first[name] })
+		wantError(t, "a place outside", err, "parameter b", "within 100")
 	}
 }
 

@@ -37,6 +37,14 @@ type Buffer interface {
 	Free()
 }
 
+// Lender is a device that computes on the host's memory, and so on memory that others own.
+type Lender interface {
+	Device
+	// Lend gives a buffer over memory that programs only read, such as a file that is mapped; to write it is an error. memory stays
+	// where it is, outside the Go heap, until the buffer is freed, which leaves it alone.
+	Lend(memory []byte) (Buffer, error)
+}
+
 // Program is a list of calls bound to its buffers.
 type Program interface {
 	// Run executes the calls in order and returns when all is done. It does not allocate. A *Fault says which call failed.

@@ -2,16 +2,17 @@
 
 import argparse
 import contextlib
+import importlib.metadata
 import json
 import resource
 import statistics
+import sys
 import time
 
-import torch
-import transformers
+PACKAGES = ("torch", "transformers", "onnxruntime", "llama-cpp-python", "tiktoken", "tokenizers")
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
+def add_model_options(parser: argparse.ArgumentParser, precisions: tuple[str, ...] = ("fp32", "bf16")) -> None:
     """Options of a GPT-2's size, of the batch, and of how it is run. The default is GPT-2 124M, B 4, T 256, fp32, eager."""
     parser.add_argument("--layers", type=int, default=12)
     parser.add_argument("--width", type=int, default=768)
@@ -19,7 +20,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--vocab", type=int, default=50257)
     parser.add_argument("--batch", type=int, default=4, help="B, documents in a batch")
     parser.add_argument("--seq", type=int, default=256, help="T, tokens in a document")
-    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="bf16: fp32 weights under autocast")
+    parser.add_argument("--precision", choices=precisions, default="fp32", help="bf16 in training: fp32 weights under autocast")
     parser.add_argument("--mode", choices=["eager", "compile"], default="eager")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--steps", type=int, default=10, help="steps measured")
@@ -27,13 +28,17 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 
 def prepare(options: argparse.Namespace) -> None:
-    """Fixes the seed and the number of threads."""
+    """Fixes PyTorch's seed and its number of threads."""
+    import torch
+
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
 
 
 def autocast(precision: str):
     """The context in which a forward pass runs."""
+    import torch
+
     return torch.autocast("cpu", dtype=torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
 
 
@@ -52,13 +57,26 @@ def seconds_per_step(step, steps: int, warm: int = 2) -> tuple[float, float]:
     return first, statistics.median(measured)
 
 
+def versions() -> dict[str, str]:
+    """The versions of the measured packages that this process has loaded."""
+    loaded = {name.split(".")[0] for name in sys.modules}
+    return {package: importlib.metadata.version(package) for package in PACKAGES
+            if package.removesuffix("-python").replace("-", "_") in loaded}
+
+
 def report(options: argparse.Namespace, **figures) -> None:
     """Prints one JSON line: the figures, the settings, the versions, and the peak resident memory so far."""
     line = {
         **{name: round(value, 6) if isinstance(value, float) else value for name, value in figures.items()},
         "resident_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "settings": vars(options),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
+        "versions": versions(),
     }
     print(json.dumps(line))
+
+
+def generation(options: argparse.Namespace, times: dict[str, list[float]]) -> dict[str, float]:
+    """The figures of runs that read a prompt and made tokens; the first of them are not counted."""
+    prompt, decode = (statistics.median(times[name][-options.steps:]) for name in ("prompt", "decode"))
+    return {"tokens_per_second": options.batch * options.new / decode, "milliseconds": decode / options.new * 1e3,
+            "prompt_tokens_per_second": options.batch * options.seq / prompt, "prompt_milliseconds": prompt * 1e3}

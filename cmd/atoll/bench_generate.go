@@ -9,6 +9,7 @@ import (
 	"atoll/engine"
 	"atoll/model"
 	"atoll/model/gpt2"
+	"atoll/model/predict"
 	"atoll/trainer"
 )
 
@@ -18,19 +19,21 @@ type generateBench struct {
 	TokensPerSecond float64     `json:"tokens_per_second"`
 	Milliseconds    float64     `json:"milliseconds"`    // of a token in every row
 	BandwidthShare  float64     `json:"bandwidth_share"` // of the machine's, if each weight is read once a token
+	PromptTokens    float64     `json:"prompt_tokens_per_second"`
+	PromptTime      float64     `json:"prompt_milliseconds"` // to read a prompt of --seq tokens in every row
 	ResidentBytes   int64       `json:"resident_bytes"`
 	Machine         machineInfo `json:"machine"`
 }
 
 func (r generateBench) String() string {
-	return fmt.Sprintf("%v\n%v\n%.1f tokens/s, %.2f ms a token, %.1f%% of the memory's bandwidth, %s resident", r.workload, r.Machine,
-		r.TokensPerSecond, r.Milliseconds, 100*r.BandwidthShare, showBytes(r.ResidentBytes))
+	return fmt.Sprintf("%v\n%v\n%.1f tokens/s, %.2f ms a token, %.1f%% of the memory's bandwidth, %s resident\nthe prompt: %.1f tokens/s, %.2f ms", r.workload, r.Machine,
+		r.TokensPerSecond, r.Milliseconds, 100*r.BandwidthShare, showBytes(r.ResidentBytes), r.PromptTokens, r.PromptTime)
 }
 
 func newBenchGenerate(s streams) *cobra.Command {
 	return benchCommand(s, &cobra.Command{
 		Use:     "generate",
-		Short:   "Decoding with caches, one token a row behind --seq tokens of text",
+		Short:   "Decoding with caches, one token a row behind --seq tokens of text, and reading that text",
 		Example: "  atoll bench generate --model gpt2 --batch 1 --seq 128",
 	}, &benchFlags{shapeFlags: shapeFlags{batch: 1, sequence: 128}, steps: 32}, benchGenerate)
 }
@@ -47,17 +50,19 @@ func benchGenerate(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
 		return nil, err
 	}
 	defer store.Free()
-	graph, err := gpt2.BuildDecoder(c, f.batch, 1)
+	prompt, err := compileDecoder(store, c, f.batch, min(f.sequence, predict.PromptChunk), engine.Options{Precision: precision})
 	if err != nil {
 		return nil, err
 	}
-	p, err := engine.Compile(graph, store, engine.Options{Precision: precision})
+	defer prompt.Free()
+	p, err := compileDecoder(store, c, f.batch, 1, engine.Options{Precision: precision, State: prompt.State()})
 	if err != nil {
 		return nil, err
 	}
-	defer p.Free()
-	for b := range f.batch {
-		p.Ints(gpt2.Lengths)[b] = 1
+	defer p.Free() // before prompt, whose caches it uses
+	reading, _, err := median(ctx, f.steps, func() error { return readPrompt(prompt, f.batch, f.sequence) })
+	if err != nil {
+		return nil, err
 	}
 	p.Ints(gpt2.Start)[0] = int32(f.sequence - 1)
 	seconds, _, err := median(ctx, f.steps, p.Run)
@@ -65,7 +70,37 @@ func benchGenerate(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
 		return nil, err
 	}
 	r := generateBench{workload: f.workload(c), TokensPerSecond: float64(f.batch) / seconds, Milliseconds: 1e3 * seconds, ResidentBytes: trainer.PeakMemory()}
+	r.PromptTokens, r.PromptTime = float64(f.batch*f.sequence)/reading, 1e3*reading
 	r.Machine = measureMachine(device, precision)
 	r.BandwidthShare = share(4*float64(c.ParamCount())/seconds, r.Machine.Bandwidth)
 	return r, nil
+}
+
+// compileDecoder gives the program that adds so many tokens to every row.
+func compileDecoder(store *engine.Store, c model.Config, batch, tokens int, o engine.Options) (*engine.Program, error) {
+	graph, err := gpt2.BuildDecoder(c, batch, tokens)
+	if err != nil {
+		return nil, err
+	}
+	p, err := engine.Compile(graph, store, o)
+	if err != nil {
+		return nil, err
+	}
+	for b := range batch {
+		p.Ints(gpt2.Lengths)[b] = int32(tokens)
+	}
+	return p, nil
+}
+
+// readPrompt reads tokens in every row as the generator does, a chunk at a time. A last chunk that is not full takes as long as a
+// full one.
+func readPrompt(p *engine.Program, batch, tokens int) error {
+	chunk := len(p.Ints(gpt2.Tokens)) / batch
+	for from := 0; from < tokens; from += chunk {
+		p.Ints(gpt2.Start)[0] = int32(min(from, tokens-chunk))
+		if err := p.Run(); err != nil {
+			return err
+		}
+	}
+	return nil
 }

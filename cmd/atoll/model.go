@@ -21,7 +21,7 @@ func loadModel(s streams, path string, f *deviceFlags) (*loadedModel, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := predict.Load(path, device, predict.Options{Precision: precision})
+	m, err := predict.Load(path, device, predict.Options{Precision: precision, Mapped: true})
 	if err != nil {
 		device.Close()
 		return nil, err

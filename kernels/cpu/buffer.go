@@ -10,10 +10,11 @@ import (
 	"atoll/kernels"
 )
 
-// buffer is C memory. Free may be called twice, but not while a program that holds it runs.
+// buffer is C memory, or memory that was lent. Free may be called twice, but not while a program that holds it runs.
 type buffer struct {
 	start unsafe.Pointer
 	size  int64
+	lent  bool
 }
 
 // NewBuffer gives zeroed memory; the error says how many bytes the system refused.
@@ -26,7 +27,15 @@ func (d *Device) NewBuffer(bytes int64) (kernels.Buffer, error) {
 		return nil, fmt.Errorf("cpu: the system refused %d bytes (%.1f GiB): use a smaller batch or model, or free memory",
 			bytes, float64(bytes)/(1<<30))
 	}
-	return &buffer{start, bytes}, nil
+	return &buffer{start: start, size: bytes}, nil
+}
+
+// Lend gives a buffer over memory that programs only read. See kernels.Lender.
+func (d *Device) Lend(memory []byte) (kernels.Buffer, error) {
+	if len(memory) == 0 {
+		return nil, fmt.Errorf("cpu: no memory was lent, want some")
+	}
+	return &buffer{start: unsafe.Pointer(unsafe.SliceData(memory)), size: int64(len(memory)), lent: true}, nil
 }
 
 // NewExchange is NewBuffer: host and device are one.
@@ -44,6 +53,9 @@ func (b *buffer) Bytes() []byte {
 func (b *buffer) Write(offset int64, src []byte) error {
 	if err := b.check("write", offset, len(src)); err != nil {
 		return err
+	}
+	if b.lent {
+		return fmt.Errorf("cpu: write of %d bytes in memory that was lent to be read", len(src))
 	}
 	copy(b.Bytes()[offset:], src)
 	return nil
@@ -68,8 +80,8 @@ func (b *buffer) check(verb string, offset int64, n int) error {
 }
 
 func (b *buffer) Free() {
-	if b.start != nil {
+	if b.start != nil && !b.lent {
 		C.atoll_release(b.start, C.size_t(b.size))
-		b.start = nil
 	}
+	b.start = nil
 }

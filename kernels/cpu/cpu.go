@@ -15,7 +15,6 @@ import "C"
 
 import (
 	"fmt"
-	"runtime"
 	"strings"
 	"sync"
 
@@ -27,7 +26,7 @@ const MaxThreads = 256
 
 // Options choose how a device computes. The zero value is the fastest way this machine has.
 type Options struct {
-	Threads int    // 0: one for each processor the process may use
+	Threads int    // 0: one for each processor the process may use, a container's limit included
 	Variant string // one of Variants; "" is the first
 }
 
@@ -57,7 +56,7 @@ func Variants() []string {
 	}
 }
 
-// Device is the machine's processors. It implements kernels.Device.
+// Device is the machine's processors. It implements kernels.Device and kernels.Lender.
 type Device struct {
 	mu      sync.Mutex // one program at a time; also guards team
 	team    *C.team    // nil once closed
@@ -65,12 +64,12 @@ type Device struct {
 	threads int
 }
 
-var _ kernels.Device = (*Device)(nil)
+var _ kernels.Lender = (*Device)(nil)
 
 // New starts a device's threads. They sleep while no program runs.
 func New(o Options) (*Device, error) {
 	if o.Threads == 0 {
-		o.Threads = min(runtime.GOMAXPROCS(0), MaxThreads)
+		o.Threads = min(usableProcessors("/"), MaxThreads)
 	}
 	if o.Threads < 1 || o.Threads > MaxThreads {
 		return nil, fmt.Errorf("cpu: %d threads, want 1 to %d, or 0 for one for each processor", o.Threads, MaxThreads)

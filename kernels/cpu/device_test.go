@@ -83,6 +83,34 @@ func TestBuffer(t *testing.T) {
 	}
 }
 
+// Memory that is lent is read where it lies and never written, by the host at least.
+func TestLend(t *testing.T) {
+	d := open(t, Options{Threads: 1})
+	own, err := d.NewBuffer(64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer own.Free()
+	lent, err := d.Lend(own.Bytes()[4:36])
+	if err != nil {
+		t.Fatal(err)
+	}
+	kernels.Float32s(own.Bytes())[1] = 7
+	if lent.Size() != 32 || kernels.Float32s(lent.Bytes())[0] != 7 {
+		t.Errorf("%d bytes that begin with %v, want the 32 that were lent", lent.Size(), kernels.Float32s(lent.Bytes())[0])
+	}
+	if err := lent.Write(0, []byte{1}); err == nil || !strings.Contains(err.Error(), "lent to be read") {
+		t.Errorf("a write gives %v", err)
+	}
+	lent.Free()
+	if kernels.Float32s(own.Bytes())[1] != 7 || lent.Bytes() != nil {
+		t.Error("freed memory is still there, or its owner lost it")
+	}
+	if _, err := d.Lend(nil); err == nil {
+		t.Error("no memory: no error")
+	}
+}
+
 func TestProgramChecks(t *testing.T) {
 	d := open(t, Options{Threads: 1})
 	b, err := d.NewBuffer(64)

@@ -48,6 +48,20 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
+// BenchmarkParse reads GPT-2's vocabulary as a model directory holds it.
+func BenchmarkParse(b *testing.B) {
+	data, err := GPT2().MarshalJSON()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		if _, err := Parse("tokenizer.json", data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkTrain(b *testing.B) {
 	text := benchmarkText(b, "english")
 	b.SetBytes(int64(len(text)))

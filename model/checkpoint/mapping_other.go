@@ -7,6 +7,9 @@ import (
 	"os"
 )
 
+// isMapped says that mapFile gives a copy.
+const isMapped = false
+
 // mapFile reads the whole file into memory, where there is no mapping to be had.
 func mapFile(file *os.File, size int64) ([]byte, func() error, error) {
 	data := make([]byte, size)

@@ -106,13 +106,7 @@ func (c *Checkpoint) Load(params []model.Param, optional []string, dst func(p mo
 		return Loaded{}, err
 	}
 	for _, m := range found {
-		finite := func(at int, block []float32) error {
-			if i := firstNotFinite(block); i >= 0 {
-				return fmt.Errorf("%s: tensor %q: element %d is %v, want finite values: the model is broken, use an earlier checkpoint", m.file.path, m.stored, at+i, block[i])
-			}
-			return nil
-		}
-		if err := m.file.readFloat32(m.stored, dst(m.param), finite); err != nil {
+		if err := m.file.readFloat32(m.stored, dst(m.param), m.finite); err != nil {
 			return Loaded{}, err
 		}
 	}

@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"encoding/binary"
 	"maps"
 	"math"
 	"os"
@@ -85,13 +86,59 @@ func TestLoadRefuses(t *testing.T) {
 		all := tensors(tiny(), 1)
 		test.change(all)
 		dir := stage(t, tiny(), all)
-		c, err := Open(dir, Options{})
-		if err == nil {
-			_, err = c.Load(c.Config.Params(), nil, func(p model.Param) []float32 { return make([]float32, p.Len()) })
-			c.Close()
+		for _, mapped := range []bool{false, true} {
+			c, err := Open(dir, Options{})
+			if err == nil && mapped {
+				_, err = c.Map(c.Config.Params())
+			} else if err == nil {
+				_, err = c.Load(c.Config.Params(), nil, func(p model.Param) []float32 { return make([]float32, p.Len()) })
+			}
+			if c != nil {
+				c.Close()
+			}
+			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), dir) {
+				t.Errorf("%s, mapped %v: %v, want %q and the path", test.name, mapped, err, test.want)
+			}
 		}
-		if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), dir) {
-			t.Errorf("%s: %v, want %q and the path", test.name, err, test.want)
+	}
+}
+
+// TestMap finds in the mapped file what Load copies from it.
+func TestMap(t *testing.T) {
+	dir := mustSave(t, t.TempDir(), filled(tiny(), 1, 0.25))
+	values, c := load(t, dir, Options{})
+	m, err := c.Map(c.Config.Params())
+	if err != nil || m == nil {
+		t.Fatal(m, err)
+	}
+	for name, want := range values {
+		got := make([]float32, len(want))
+		decodeSingles(m.Memory[4*m.First[name]:], got)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s is %v in the file, %v is read from it", name, got, want)
+		}
+	}
+}
+
+// TestMapDeclines leaves to Load what no program can read where it lies.
+func TestMapDeclines(t *testing.T) {
+	const name = "transformer.ln_f.bias" // [4]
+	half := tensors(tiny(), 1)
+	half[name] = Bytes(name, BF16, []int{4}, make([]byte, 8))
+	odd := stage(t, tiny(), tensors(tiny(), 1))
+	path := filepath.Join(odd, weightsFile)
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	length := binary.LittleEndian.Uint64(content)
+	shifted := binary.LittleEndian.AppendUint64(nil, length+1) // one more space behind the header
+	shifted = append(append(append(shifted, content[8:8+length]...), ' '), content[8+length:]...)
+	overwrite(t, path, shifted)
+	for what, dir := range map[string]string{"a tensor in bf16": stage(t, tiny(), half), "values at an odd byte": odd, "two files": filepath.Join("testdata", "shards")} {
+		values, c := load(t, dir, Options{})
+		if m, err := c.Map(c.Config.Params()); m != nil || err != nil || len(values) == 0 {
+			t.Errorf("%s: got %v, %v, want neither, and %d tensors read", what, m, err, len(values))
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"atoll/engine"
 	"atoll/model/gpt2"
@@ -33,18 +34,25 @@ func (s Sampling) Validate() error {
 	return nil
 }
 
-// promptChunk is how many tokens of a prompt are read at one time.
-const promptChunk = 64
+// PromptChunk is how many tokens of a long prompt are read at one time.
+const PromptChunk = 64
 
-// decoder holds the programs that read a prompt and add one token, over one pair of caches.
+// readSizes are how many tokens the decoder's programs read at one time. A row of padding costs as much as a token, and the weights
+// are read once for all: a short prompt is best read by a small program.
+var readSizes = [...]int{1, 8, PromptChunk}
+
+// decoder holds the programs that put tokens into one pair of caches, by the number of tokens; each is compiled when it is
+// first wanted.
 type decoder struct {
-	chunk, one *engine.Program
-	room       int // positions of the caches
+	programs [len(readSizes)]*engine.Program
+	made     []*engine.Program // in the order of making: the caches are the first one's
+	room     int               // positions of the caches
 }
 
 func (d *decoder) free() {
-	d.one.Free() // its caches are chunk's
-	d.chunk.Free()
+	for _, p := range slices.Backward(d.made) {
+		p.Free()
+	}
 }
 
 // Generate continues prompt and hands each piece of text to emit as it is made, whole characters at a time. It ends after
@@ -59,8 +67,8 @@ func (m *Model) Generate(ctx context.Context, prompt string, s Sampling, emit fu
 	}
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
-	if err := m.prepareDecoder(); err != nil {
-		return 0, err
+	if m.decoder == nil {
+		m.decoder = &decoder{room: m.Config.Positions}
 	}
 	tokens := m.Tokenizer.Encode([]int32{m.Tokenizer.EndOfText()}, prompt) // documents begin with it in training
 	out := &stream{tokenizer: m.Tokenizer, emit: emit}
@@ -91,40 +99,49 @@ func (m *Model) Generate(ctx context.Context, prompt string, s Sampling, emit fu
 	return made, out.close()
 }
 
-func (m *Model) prepareDecoder() error {
-	if m.decoder != nil {
-		return nil
+// reader gives the program that reads the next of so many tokens, behind those in the caches, and how many it takes of them: all,
+// with padding, in the smallest program that can, or else as many as the largest one reads.
+func (m *Model) reader(tokens, from int) (*engine.Program, int, error) {
+	chosen := 0
+	for n, size := range readSizes {
+		if readSizes[chosen] < tokens && from+size <= m.decoder.room {
+			chosen = n
+		}
 	}
-	room := m.Config.Positions
-	chunk, err := m.compileDecoder(min(promptChunk, room), nil)
-	if err != nil {
-		return err
-	}
-	one, err := m.compileDecoder(1, chunk.State())
-	if err != nil {
-		chunk.Free()
-		return err
-	}
-	m.decoder = &decoder{chunk: chunk, one: one, room: room}
-	return nil
+	p, err := m.decoderProgram(chosen)
+	return p, min(tokens, readSizes[chosen]), err
 }
 
-func (m *Model) compileDecoder(tokens int, state *engine.State) (*engine.Program, error) {
-	graph, err := gpt2.BuildDecoder(m.Config, 1, tokens)
+// decoderProgram compiles a program unless it is there.
+func (m *Model) decoderProgram(n int) (*engine.Program, error) {
+	d := m.decoder
+	if d.programs[n] != nil {
+		return d.programs[n], nil
+	}
+	graph, err := gpt2.BuildDecoder(m.Config, 1, readSizes[n])
 	if err != nil {
 		return nil, err
 	}
-	return engine.Compile(graph, m.store, engine.Options{Precision: m.precision, State: state})
+	o := engine.Options{Precision: m.precision}
+	if len(d.made) > 0 {
+		o.State = d.made[0].State()
+	}
+	p, err := engine.Compile(graph, m.store, o)
+	if err != nil {
+		return nil, err
+	}
+	d.programs[n], d.made = p, append(d.made, p)
+	return p, nil
 }
 
-// read puts tokens[from:] into the caches and gives the logits after the last of them. A chunk that is not full leaves
+// read puts tokens[from:] into the caches and gives the logits after the last of them. A program that is not full leaves
 // rows of padding behind it in the caches; the tokens that follow overwrite them before anything reads them.
 func (m *Model) read(tokens []int32, from int) ([]float32, error) {
 	var logits []float32
 	for from < len(tokens) {
-		p, n := m.decoder.one, 1
-		if size := len(m.decoder.chunk.Ints(gpt2.Tokens)); len(tokens)-from > 1 && from+size <= m.decoder.room {
-			p, n = m.decoder.chunk, min(size, len(tokens)-from)
+		p, n, err := m.reader(len(tokens)-from, from)
+		if err != nil {
+			return nil, err
 		}
 		clear(p.Ints(gpt2.Tokens))
 		copy(p.Ints(gpt2.Tokens), tokens[from:from+n])

@@ -101,6 +101,23 @@ func TestGreedyEqualsFullPasses(t *testing.T) {
 	}
 }
 
+// TestReader: a prompt is read by the smallest program that holds it, and never past the caches' end.
+func TestReader(t *testing.T) {
+	m := over(t, open(t, cpu.Options{Threads: 1}), tiny(100), nil)
+	m.decoder = &decoder{room: 100}
+	for _, c := range []struct{ tokens, from, size, taken int }{
+		{1, 0, 1, 1}, {2, 0, 8, 2}, {8, 5, 8, 8}, {9, 0, 64, 9}, {64, 0, 64, 64}, {80, 0, 64, 64}, {16, 64, 8, 8}, {5, 95, 1, 1}, {1, 99, 1, 1},
+	} {
+		p, taken, err := m.reader(c.tokens, c.from)
+		if err != nil || len(p.Ints(gpt2.Tokens)) != c.size || taken != c.taken {
+			t.Errorf("%d tokens from %d: a program of %d takes %d, %v, want %d and %d", c.tokens, c.from, len(p.Ints(gpt2.Tokens)), taken, err, c.size, c.taken)
+		}
+	}
+	if len(m.decoder.made) != 3 {
+		t.Errorf("%d programs were compiled, want each of 3 once", len(m.decoder.made))
+	}
+}
+
 // TestSamplingEdges: what leaves one candidate is greedy; a seed gives one text, another seed another.
 func TestSamplingEdges(t *testing.T) {
 	m := over(t, open(t, cpu.Options{Threads: 1}), tiny(30), nil)

@@ -7,6 +7,7 @@
 package predict
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -24,6 +25,9 @@ type Options struct {
 	Precision       kernels.DType
 	Which           checkpoint.Which // of a run: best (the zero value) or latest
 	VerifyChecksums bool
+	// Mapped leaves the weights in the file, where that can be: the first answer comes sooner, and the memory is the system's to take
+	// back. For a process that goes on for long, a copy in large pages is faster, and does not depend on the file.
+	Mapped bool
 }
 
 // Model is a loaded model. Its methods may be called from several goroutines; they take turns on the device.
@@ -34,6 +38,7 @@ type Model struct {
 	Warnings  []string // what reading passed over
 
 	mutex     sync.Mutex
+	file      *checkpoint.Checkpoint // that the weights lie in; nil where they were copied
 	device    kernels.Device
 	store     *engine.Store
 	precision kernels.DType
@@ -42,25 +47,59 @@ type Model struct {
 }
 
 // Load reads the model that path stands for.
-func Load(path string, d kernels.Device, o Options) (m *Model, err error) {
+func Load(path string, d kernels.Device, o Options) (*Model, error) {
 	c, err := checkpoint.Open(path, checkpoint.Options{Which: o.Which, VerifyChecksums: o.VerifyChecksums})
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, c.Close()) }()
-	tokenizer, err := bpe.Load(c.Dir)
+	m := &Model{Config: c.Config, Dir: c.Dir, Warnings: c.Warnings, device: d, precision: o.Precision}
+	err = m.load(c, o.Mapped)
+	if m.file == nil {
+		err = errors.Join(err, c.Close())
+	}
 	if err != nil {
-		return nil, fmt.Errorf("tokenizer of %s: %w", c.Dir, err)
-	}
-	if tokenizer.VocabSize() > c.Config.Vocab {
-		return nil, fmt.Errorf("%s: tokenizer has %d tokens, the model %d: want a tokenizer that the model was trained with",
-			c.Dir, tokenizer.VocabSize(), c.Config.Vocab)
-	}
-	m = &Model{Config: c.Config, Tokenizer: tokenizer, Dir: c.Dir, Warnings: c.Warnings, device: d, precision: o.Precision}
-	if m.store, err = LoadStore(c, d, nil); err != nil {
+		m.freeStore()
 		return nil, err
 	}
 	return m, nil
+}
+
+// load gets the tokenizer and the weights, at the same time.
+func (m *Model) load(c *checkpoint.Checkpoint, mapped bool) error {
+	var wait sync.WaitGroup
+	var failed error
+	wait.Go(func() { failed = m.readTokenizer(c) })
+	err := m.readWeights(c, mapped)
+	wait.Wait()
+	return cmp.Or(failed, err)
+}
+
+func (m *Model) readTokenizer(c *checkpoint.Checkpoint) (err error) {
+	if m.Tokenizer, err = bpe.Load(c.Dir); err != nil {
+		return fmt.Errorf("tokenizer of %s: %w", c.Dir, err)
+	}
+	if m.Tokenizer.VocabSize() > c.Config.Vocab {
+		return fmt.Errorf("%s: tokenizer has %d tokens, the model %d: want a tokenizer that the model was trained with",
+			c.Dir, m.Tokenizer.VocabSize(), c.Config.Vocab)
+	}
+	return nil
+}
+
+// readWeights leaves them in the file if that is wanted and possible, and else copies them.
+func (m *Model) readWeights(c *checkpoint.Checkpoint, mapped bool) (err error) {
+	if lender, ok := m.device.(kernels.Lender); ok && mapped {
+		file, err := c.Map(c.Config.Params())
+		if err != nil {
+			return err
+		}
+		if file != nil {
+			m.file = c
+			m.store, err = engine.NewStoreOver(lender, c.Config.Params(), file.Memory, func(name string) int64 { return file.First[name] })
+			return err
+		}
+	}
+	m.store, err = LoadStore(c, m.device, nil)
+	return err
 }
 
 // LoadStore reads a checkpoint's weights into a new store on d, for scoring.
@@ -104,7 +143,16 @@ func (m *Model) Bytes() int64 {
 // Close gives the memory back. The device stays open.
 func (m *Model) Close() {
 	m.Release()
-	m.store.Free()
+	m.freeStore()
+}
+
+func (m *Model) freeStore() {
+	if m.store != nil {
+		m.store.Free()
+	}
+	if m.file != nil {
+		m.file.Close() // of a mapping that was only read: nothing is lost
+	}
 }
 
 // shaped is a compiled program with its batch shape.

@@ -231,18 +231,23 @@ func TestLoad(t *testing.T) {
 	if err := checkpoint.Export(dir, snapshot); err != nil {
 		t.Fatal(err)
 	}
-	loaded, err := Load(dir, d, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer loaded.Close()
-	want, errW := m.Classify(t.Context(), []string{"some text"})
-	got, errG := loaded.Classify(t.Context(), []string{"some text"})
-	if err := errors.Join(errW, errG); err != nil || fmt.Sprint(got) != fmt.Sprint(want) || !slices.Equal(loaded.Labels(), c.Labels) {
-		t.Errorf("loaded %v %v, want %v %v; %v", loaded.Labels(), got, c.Labels, want, err)
-	}
-	if loaded.Bytes() <= loaded.store.Bytes() {
-		t.Error("the memory of programs is not counted")
+	for _, mapped := range []bool{false, true} {
+		loaded, err := Load(dir, d, Options{Mapped: mapped})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (loaded.file != nil) != mapped {
+			t.Errorf("mapped %v: the weights lie in %v", mapped, loaded.file)
+		}
+		want, errW := m.Classify(t.Context(), []string{"some text"})
+		got, errG := loaded.Classify(t.Context(), []string{"some text"})
+		if err := errors.Join(errW, errG); err != nil || fmt.Sprint(got) != fmt.Sprint(want) || !slices.Equal(loaded.Labels(), c.Labels) {
+			t.Errorf("mapped %v: loaded %v %v, want %v %v; %v", mapped, loaded.Labels(), got, c.Labels, want, err)
+		}
+		if loaded.Bytes() <= loaded.store.Bytes() {
+			t.Error("the memory of programs is not counted")
+		}
+		loaded.Close()
 	}
 	if snapshot.Files["tokenizer.json"], err = bpe.GPT2().MarshalJSON(); err != nil {
 		t.Fatal(err)
