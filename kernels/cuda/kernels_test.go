@@ -17,6 +17,25 @@ func TestKernels(t *testing.T) {
 	kerneltest.Run(t, d, present(t, d))
 }
 
+// TestHopper is the table for the attention of sm_90a, which nothing but ATOLL_HOPPER switches on: with its tensor map refused, a
+// call that it suits fails, so the others did go through it.
+func TestHopper(t *testing.T) {
+	t.Setenv("ATOLL_HOPPER", "1")
+	d := open(t)
+	kerneltest.Run(t, d, kerneltest.Options{Only: []kernels.Kernel{kernels.Attention}})
+	if os.Getenv("ATOLL_LIBCUDA") == "" {
+		return
+	}
+	t.Setenv("DRIVER_FAIL", "cuTensorMapEncodeTiled:1")
+	for _, D := range []int64{64, 128} {
+		call := callOf(kernels.Attention, map[string]int64{"B": 2, "T": 130, "C": 2 * D, "H": 2, "salt": 1})
+		call.Precision = kernels.BF16
+		if err := runUnaligned(d, call, 0); err == nil {
+			t.Errorf("heads of %d did not go through a tensor map", D)
+		}
+	}
+}
+
 // The same where no argument may be read 16 bytes at a time.
 func TestShifted(t *testing.T) {
 	d := open(t)

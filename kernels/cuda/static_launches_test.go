@@ -3,6 +3,7 @@
 package cuda
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -58,17 +59,26 @@ func TestRecordLaunches(t *testing.T) {
 		t.Skip("make check-cuda runs it on a driver that records")
 	}
 	d := open(t)
+	all := []kernels.DType{kernels.F32, kernels.BF16, kernels.F16}
+	recordCalls(t, d, all)
+	t.Setenv("ATOLL_HOPPER", "1")
+	recordCalls(t, d, all, kernels.Attention)
+	if err := d.SetTF32(true); err != nil {
+		t.Fatal(err)
+	}
+	recordCalls(t, d, all[:1], kernels.Linear, kernels.LinearDX, kernels.LinearDW, kernels.HeadLoss)
+}
+
+// recordCalls starts the typical calls of the kernels, or of all that there are.
+func recordCalls(t *testing.T, d *Device, precisions []kernels.DType, only ...kernels.Kernel) {
+	t.Helper()
 	for k := range kernels.Count {
-		if !d.Has(k) {
+		if !d.Has(k) || len(only) > 0 && !slices.Contains(only, k) {
 			continue
 		}
 		for _, call := range typicalCalls(k) {
-			for _, precision := range []kernels.DType{kernels.F32, kernels.BF16, kernels.F16} {
-				call.Precision = precision
-				if err := runUnaligned(d, call, 0); err != nil {
-					t.Error(err)
-				}
-				if err := runUnaligned(d, call, 1); err != nil {
+			for _, call.Precision = range precisions {
+				if err := errors.Join(runUnaligned(d, call, 0), runUnaligned(d, call, 1)); err != nil {
 					t.Error(err)
 				}
 			}

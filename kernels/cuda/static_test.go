@@ -50,24 +50,30 @@ type compiledKernel struct {
 	disassembled             bool
 }
 
-// wantsTensorCores are the kernels that are written with mma or wgmma. Those of other kernels are found too: a kernel that uses
-// tensor cores and is not named here is reported.
+// wantsTensorCores are the kernels that are written with mma. Those of other kernels are found too: a kernel that uses tensor
+// cores and is not named here is reported.
 var wantsTensorCores = []string{
 	"attention_[0-9]*_bf16", "attention_[0-9]*_f16", "attention_backward_keys_[0-9]*_*f16", "attention_backward_queries_[0-9]*_*f16",
 	"product_[0-9]*x*_*f16", "product_[0-9]*x*_tf32", "product_guarded_*",
 }
 
+// wantsWarpgroups are those written with wgmma: for sm_90a only, and empty for other targets.
+const wantsWarpgroups, warpgroupTarget = "attention_hopper_*", "sm_90a"
+
 // problems are what must not be in any kernel.
 func (k *compiledKernel) problems() []string {
 	var all []string
-	wanted := slices.ContainsFunc(wantsTensorCores, func(pattern string) bool {
+	matches := func(pattern string) bool {
 		ok, _ := filepath.Match(pattern, k.name)
 		return ok
-	})
+	}
+	wanted, warpgroups := slices.ContainsFunc(wantsTensorCores, matches), k.target == warpgroupTarget && matches(wantsWarpgroups)
 	switch {
+	case warpgroups && k.wgmma == 0:
+		all = append(all, "it has no HGMMA: want products of warpgroups")
 	case wanted && k.tensor+k.wgmma == 0:
 		all = append(all, "it has no HMMA and no HGMMA: want tensor cores")
-	case !wanted && k.tensor+k.wgmma > 0:
+	case !wanted && !warpgroups && k.tensor+k.wgmma > 0:
 		all = append(all, "it uses tensor cores: name it in wantsTensorCores")
 	}
 	if k.localMove > 0 || k.spilled > 0 {

@@ -26,7 +26,7 @@ enum { ATTENTION_WIDEST = 128 };
 #define FORWARD_OWN(W) 32
 #define FORWARD_TILE(W) ((W) <= 96 ? 64 : 32)
 #define QUERIES_OWN(W) ((W) <= 64 ? 32 : 16)
-#define QUERIES_TILE(W) ((W) <= 64 ? 32 : 64)
+#define QUERIES_TILE(W) ((W) == 96 ? 64 : 32) // 64 at 128 takes more registers than a thread has on sm_89
 #define KEYS_OWN(W) ((W) <= 64 ? 32 : 16)
 #define KEYS_TILE(W) 32
 

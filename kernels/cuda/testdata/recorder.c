@@ -5,7 +5,7 @@
 #include <string.h>
 
 typedef unsigned long long CUdeviceptr;
-enum { COMPUTE_CAPABILITY_MAJOR = 75, MULTIPROCESSOR_COUNT = 16 };
+enum { COMPUTE_CAPABILITY_MAJOR = 75, MULTIPROCESSOR_COUNT = 16, MOST_SHARED_MEMORY = 97 };
 
 #define EXPORT __attribute__((visibility("default")))
 #define NOTHING(name, ...) EXPORT int name(__VA_ARGS__) { return 0; }
@@ -25,12 +25,13 @@ EXPORT int cuDeviceGet(int *device, int i) { return *device = i, 0; }
 EXPORT int cuDeviceGetName(char *name, int n, int d) { return snprintf(name, n, "recorder %d", d), 0; }
 EXPORT int cuDeviceTotalMem_v2(size_t *n, int d) { return *n = (size_t)1 << 40, d; }
 EXPORT int cuDeviceGetAttribute(int *v, int attribute, int d) {
-	*v = attribute == COMPUTE_CAPABILITY_MAJOR ? 9 : attribute == MULTIPROCESSOR_COUNT ? 132 : 0;
+	*v = attribute == COMPUTE_CAPABILITY_MAJOR ? 9 : attribute == MULTIPROCESSOR_COUNT ? 132 : attribute == MOST_SHARED_MEMORY ? 232448 : 0;
 	return d;
 }
 HANDLE(cuDevicePrimaryCtxRetain, int device)
 NOTHING(cuDevicePrimaryCtxRelease_v2, int device)
 NOTHING(cuCtxSetCurrent, void *context)
+EXPORT int cuCtxGetDevice(int *device) { return *device = 0; }
 EXPORT int cuGetErrorName(int e, const char **s) { return *s = "an error of the recorder", e - e; }
 EXPORT int cuGetErrorString(int e, const char **s) { return *s = "no words", e - e; }
 EXPORT int cuMemGetInfo_v2(size_t *available, size_t *total) { return *available = *total = (size_t)1 << 40, 0; }
@@ -53,6 +54,8 @@ NOTHING(cuModuleUnload, void *module)
 EXPORT int cuModuleGetFunction(void **f, void *module, const char *name) { return *f = strdup(name), !module; }
 EXPORT int cuFuncGetAttribute(int *v, int attribute, void *f) { return *v = 0, attribute < 0 || !f; }
 NOTHING(cuFuncSetAttribute, void *f, int attribute, int v)
+NOTHING(cuTensorMapEncodeTiled, void *map, int type, unsigned rank, void *at, const void *sizes, const void *strides, const void *box, const void *steps,
+	int interleave, int swizzle, int promotion, int fill)
 EXPORT int cuLaunchKernel(void *f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared, void *stream,
 	void **params, void **extra) {
 	if (!gx || !gy || !gz || !bx || by != 1 || bz != 1 || !stream || !params || extra || gy > 65535 || gz > 65535) return 1;
