@@ -58,7 +58,7 @@ EMULATED_PLANTED := $(patsubst kernels/cuda/emulator/%.cu,build/emulated/%.cu.o,
 EMULATED_CASES   := $(patsubst kernels/cuda/emulator/%.cpp,build/emulated/%.cpp.o,$(wildcard kernels/cuda/emulator/testdata/*.cpp))
 
 .DEFAULT_GOAL := help
-.PHONY: help build gpu gpu-bundle gpu-env emulator cuda-toolchain demo test test-race test-sanitize test-emulated test-emulated-kernels test-emulated-training check-cuda check-cuda-versions test-arm64 vet vet-darwin format lint fuzz bench bench-peers check clean
+.PHONY: help build gpu gpu-bundle gpu-env emulator cuda-toolchain demo test test-race test-sanitize test-emulated test-emulated-kernels test-emulated-training test-gpu check-cuda check-cuda-versions test-arm64 vet vet-darwin format lint fuzz bench bench-peers check clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -104,6 +104,10 @@ test-emulated-kernels: $(EMULATED)
 
 test-emulated-training: $(EMULATED)
 	ATOLL_LIBCUDA=$(CURDIR)/$< $(GPU_ENV) $(GO) test -tags gpu -timeout 30m -run 'TestEmulated|TestCUDA' ./cmd/atoll ./trainer
+
+test-gpu: $(FATBINS) build/cuda/libcuda.a | $(CUDA_HOME)/include/cuda.h ## the CUDA path on this machine's GPU
+	ATOLL_LIBCUDA=libcuda.so.1 $(GPU_ENV) $(GO) test -tags gpu -count 1 -timeout 30m -run 'TestKernels|TestShifted|TestSameBits|TestFaults|TestPadding|TestTF32|TestHopper' ./kernels/cuda
+	ATOLL_LIBCUDA=libcuda.so.1 $(GPU_ENV) $(GO) test -tags gpu -count 1 -timeout 30m -run TestCUDA ./cmd/atoll ./trainer
 
 check-cuda: $(FATBINS) $(FATBINS:kernels/cuda/fatbin/%.fatbin=build/ptxas/%.txt) build/cuda/libcuda.a ## every .cu for every target, its registers and machine code against kernels/cuda/testdata/ptxas.txt (UPDATE=1 writes it); no GPU
 	ATOLL_CUDA_HOME=$(CUDA_HOME) $(GPU_ENV) $(GO) test -tags gpu -count 1 -run 'TestStatic|TestOccupancy' ./kernels/cuda $(if $(UPDATE),-args -update)
