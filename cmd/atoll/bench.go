@@ -21,7 +21,7 @@ type benchFlags struct {
 	device    deviceFlags
 	recompute string // of bench train
 	profile   bool   // of bench train
-	report    string // of bench kernels
+	report    string // of bench kernels and bench scale
 	steps     int
 	asJSON    bool
 	notes     io.Writer
@@ -29,13 +29,13 @@ type benchFlags struct {
 
 func newBench(s streams) *cobra.Command {
 	c := &cobra.Command{
-		Use:     "bench kernels|train|classify|generate|tokenize",
+		Use:     "bench kernels|train|scale|classify|generate|tokenize",
 		Short:   "Measure this machine, with its own peaks beside the figures",
 		Example: "  atoll bench train --model gpt2 --batch 4 --seq 64\n  atoll bench kernels --precision bf16 --json",
 		Args:    cobra.ArbitraryArgs,
 		RunE:    subcommands,
 	}
-	for _, sub := range []*cobra.Command{newBenchKernels(s), newBenchTrain(s), newBenchClassify(s), newBenchGenerate(s), newBenchTokenize(s)} {
+	for _, sub := range []*cobra.Command{newBenchKernels(s), newBenchTrain(s), newBenchScale(s), newBenchClassify(s), newBenchGenerate(s), newBenchTokenize(s)} {
 		sub.Flags().SortFlags = false
 		c.AddCommand(sub)
 	}

@@ -4,6 +4,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -122,6 +123,33 @@ func TestProfileOf(t *testing.T) {
 		if math.Abs(c.got/c.want-1) > 1e-12 {
 			t.Errorf("got %g, want %g in %+v", c.got, c.want, p)
 		}
+	}
+}
+
+// Each size doubles, the other sizes stay, and the operations are those of the shape.
+func TestBenchScale(t *testing.T) {
+	report := filepath.Join(t.TempDir(), "scale.html")
+	var r scaleBench
+	parseJSON(t, mustRun(t, "", "bench", "scale", "--layers", "2", "--width", "16", "--heads", "2", "--vocab", "50", "--batch", "2", "--seq", "8", "--steps", "1",
+		"--threads", "1", "--precision", "fp32", "--report", report, "--json"), &r)
+	values := map[string][]int{"batch": {1, 2, 4, 8, 16}, "seq": {1, 2, 4, 8, 16, 32, 64}, "layers": {1, 2, 4, 8}, "width": {8, 16, 32, 64}}
+	for _, s := range r.Series {
+		var got []int
+		for i, p := range s.Points {
+			got = append(got, p.Value)
+			if p.Operations <= 0 || p.Milliseconds <= 0 || (p.Growth > 0) != (i > 0) {
+				t.Errorf("%s: %+v", s.Size, p)
+			}
+		}
+		if !slices.Equal(got, values[s.Size]) {
+			t.Errorf("%s: %v, want %v", s.Size, got, values[s.Size])
+		}
+		if first, second := s.Points[0], s.Points[1]; s.Size == "batch" && second.Operations != 2*first.Operations {
+			t.Errorf("batch 2 has %g operations, batch 1 %g: want twice as many", second.Operations, first.Operations)
+		}
+	}
+	if page, err := os.ReadFile(report); err != nil || len(r.Series) != 4 || !strings.Contains(string(page), "<svg") {
+		t.Errorf("error %v, %d series, a page of %d bytes", err, len(r.Series), len(page))
 	}
 }
 

@@ -57,34 +57,16 @@ func benchTrain(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
 		return nil, err
 	}
 	defer device.Close()
-	c.Labels, c.Problem = nil, model.LanguageModel
-	store, err := randomStore(device, c, true)
+	w, err := newTrainingWork(device, c, f, precision)
 	if err != nil {
 		return nil, err
 	}
-	defer store.Free()
-	p, err := compileTraining(store, c, f, precision)
+	defer w.Free()
+	seconds, first, err := median(ctx, f.steps, func() error { return w.step(w.program.Run) })
 	if err != nil {
 		return nil, err
 	}
-	defer p.Free()
-	number, random := 0, rand.New(rand.NewPCG(1, 0))
-	step := func(run func() error) error {
-		for _, name := range []string{gpt2.Tokens, gpt2.Targets} {
-			for i := range p.Ints(name) {
-				p.Ints(name)[i] = random.Int32N(int32(c.Vocab))
-			}
-		}
-		store.Step()[kernels.StepLossScale] = 1 / float32(f.batch*f.sequence)
-		benchAdamW.Fill(store.Step(), 1e-4, number)
-		number++
-		return run()
-	}
-	seconds, first, err := median(ctx, f.steps, func() error { return step(p.Run) })
-	if err != nil {
-		return nil, err
-	}
-	r := trainBench{workload: f.workload(c), Milliseconds: 1e3 * seconds, FirstStep: 1e3 * first, ResidentBytes: trainer.PeakMemory(), Loss: float64(store.Loss())}
+	r := trainBench{workload: f.workload(w.config), Milliseconds: 1e3 * seconds, FirstStep: 1e3 * first, ResidentBytes: trainer.PeakMemory(), Loss: float64(w.store.Loss())}
 	if gpu, ok := device.(onGPU); ok {
 		free, total, err := gpu.Memory()
 		if err != nil {
@@ -93,7 +75,7 @@ func benchTrain(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
 		r.DeviceBytes = total - free
 	}
 	if f.profile {
-		if r.Profile, err = profile(ctx, p, f.steps, step); err != nil {
+		if r.Profile, err = profile(ctx, w.program, f.steps, w.step); err != nil {
 			return nil, err
 		}
 	}
@@ -102,6 +84,48 @@ func benchTrain(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
 	r.Profile.hold(r.Machine)
 	r.PeakShare = metric.PeakShare(r.TokensPerSecond, metric.TrainingFLOPs(c.Layers, c.Width, c.Vocab, f.sequence), r.Machine.Peak)
 	return r, nil
+}
+
+// trainingWork is a compiled step of a new model, and the random tokens that it learns.
+type trainingWork struct {
+	config  model.Config
+	store   *engine.Store
+	program *engine.Program
+	random  *rand.Rand
+	done    int // steps
+}
+
+func newTrainingWork(d kernels.Device, c model.Config, f *benchFlags, precision kernels.DType) (*trainingWork, error) {
+	c.Labels, c.Problem = nil, model.LanguageModel
+	store, err := randomStore(d, c, true)
+	if err != nil {
+		return nil, err
+	}
+	p, err := compileTraining(store, c, f, precision)
+	if err != nil {
+		store.Free()
+		return nil, err
+	}
+	return &trainingWork{config: c, store: store, program: p, random: rand.New(rand.NewPCG(1, 0))}, nil
+}
+
+// step gives the program its next inputs and lets run run it.
+func (w *trainingWork) step(run func() error) error {
+	targets := w.program.Ints(gpt2.Targets)
+	for _, ids := range [][]int32{w.program.Ints(gpt2.Tokens), targets} {
+		for i := range ids {
+			ids[i] = w.random.Int32N(int32(w.config.Vocab))
+		}
+	}
+	w.store.Step()[kernels.StepLossScale] = 1 / float32(len(targets))
+	benchAdamW.Fill(w.store.Step(), 1e-4, w.done)
+	w.done++
+	return run()
+}
+
+func (w *trainingWork) Free() {
+	w.program.Free()
+	w.store.Free()
 }
 
 func compileTraining(store *engine.Store, c model.Config, f *benchFlags, precision kernels.DType) (*engine.Program, error) {
