@@ -31,6 +31,8 @@ SANITIZE_LDFLAGS := -fsanitize=undefined
 # CUDA: an installed toolkit that knows every target is used, else the wheels of make cuda-toolchain.
 CUDA_WHEELS := nvidia-cuda-nvcc==13.5.37 nvidia-cuda-crt==13.5.37 nvidia-nvvm==13.5.37 nvidia-cuda-runtime==13.5.37 nvidia-cuda-cccl==13.3.5.0.6 \
 	nvidia-cuda-cuobjdump==13.5.37 nvidia-cuda-nvdisasm==13.5.37
+# Another list of wheels is another file.
+TOOLCHAIN := cuda-toolchain/installed-$(shell echo '$(CUDA_WHEELS)' | cksum | cut -d' ' -f1)
 # What else must compile them: the first nvcc of CUDA 13, and NVRTC and headers of CUDA 12.9.
 CUDA_130_WHEELS := nvidia-cuda-nvcc==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-runtime==13.0.88 nvidia-cuda-cccl==13.0.85
 CUDA_129_WHEELS := nvidia-cuda-nvrtc-cu12==12.9.86 nvidia-cuda-runtime-cu12==12.9.79 nvidia-cuda-cccl-cu12==12.9.27
@@ -78,7 +80,7 @@ gpu-env: build/cuda/libcuda.a | $(CUDA_HOME)/include/cuda.h ## print what go nee
 
 emulator: build/libcuda-emulated.so ## a CUDA driver that runs the kernels on the CPU and checks them: ATOLL_LIBCUDA=$PWD/build/libcuda-emulated.so
 
-cuda-toolchain: cuda-toolchain/installed ## nvcc and the CUDA headers from PyPI into cuda-toolchain, 350 MB; not needed beside a toolkit of CUDA 12.8 or later
+cuda-toolchain: $(TOOLCHAIN) ## nvcc and the CUDA headers from PyPI into cuda-toolchain, 350 MB; not needed beside a toolkit of CUDA 12.8 or later
 
 demo: build ## the whole path on text built into the binary: prepare, pretrain, fine-tune, evaluate, classify
 	bin/atoll demo
@@ -172,7 +174,7 @@ check: ## exactly what CI runs
 clean: ## remove what make made: bin, build, .tools, .venv, cuda-toolchain (runs and data directories stay)
 	rm -rf bin build .tools .venv cuda-toolchain kernels/cuda/fatbin/*.fatbin
 
-cuda-toolchain/installed: Makefile
+$(TOOLCHAIN):
 	rm -rf cuda-toolchain
 	$(PYTHON) -m pip install -q --disable-pip-version-check --no-deps --target cuda-toolchain $(CUDA_WHEELS)
 	touch $@

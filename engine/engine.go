@@ -21,6 +21,7 @@ import (
 type Options struct {
 	Precision kernels.DType // of activations and matrix operands; weights, statistics and sums are fp32
 	Recompute lower.Recomputation
+	Logits    int64       // bytes of a language head's logits at one time; 0: what the store's device wants (LogitsOf)
 	Update    *ir.Program // appended to the graph's list: the optimizer; nil for none
 	State     *State      // caches shared with an earlier program; nil: as many as the graph wants are made
 	Share     *Program    // a program whose memory for activations this one uses too, if it is large enough; nil for none
@@ -61,6 +62,9 @@ type place struct {
 
 // Compile gives the program of g over store.
 func Compile(g *op.Graph, store *Store, o Options) (*Program, error) {
+	if o.Logits == 0 {
+		o.Logits = LogitsOf(store.device)
+	}
 	list, err := Lower(g, o)
 	if err != nil {
 		return nil, err
@@ -75,10 +79,21 @@ func Lower(g *op.Graph, o Options) (ir.Program, error) {
 		return ir.Program{}, err
 	}
 	list = lower.Recompute(lower.Narrow(lower.Fuse(list), o.Precision), o.Recompute)
+	if o.Logits > 0 {
+		list = lower.Chunk(list, o.Logits)
+	}
 	if o.Update != nil {
 		list = ir.Append(list, *o.Update)
 	}
 	return list, verify(list)
+}
+
+// LogitsOf is how many bytes of logits the device wants at one time; 0: as many as the op says.
+func LogitsOf(d kernels.Device) int64 {
+	if g, ok := d.(kernels.Chunker); ok {
+		return g.LogitsBytes()
+	}
+	return 0
 }
 
 func verify(list ir.Program) error {

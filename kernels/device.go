@@ -26,6 +26,12 @@ type MemoryMeter interface {
 	Memory() (free, total int64, err error)
 }
 
+// Chunker is a Device that says how many bytes of logits a language head (head.loss) best computes at one time: the gradient of its
+// weights is read and written once for each chunk.
+type Chunker interface {
+	LogitsBytes() int64
+}
+
 // Buffer is memory of a device.
 type Buffer interface {
 	Size() int64

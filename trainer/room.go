@@ -89,7 +89,7 @@ func (r *run) need(s *engine.Store, batch int, recompute string) (engine.Need, e
 	if err != nil {
 		return engine.Need{}, err
 	}
-	list, err := engine.Lower(graph, engine.Options{Precision: r.env.Precision, Recompute: how})
+	list, err := engine.Lower(graph, engine.Options{Precision: r.env.Precision, Recompute: how, Logits: engine.LogitsOf(r.env.Device)})
 	if err != nil {
 		return engine.Need{}, err
 	}

@@ -14,8 +14,16 @@ import (
 // RowsOutput is the name under which a loss leaves the unscaled loss of each of its rows.
 const RowsOutput = "rows"
 
-// chunkBytes bounds the logits of the language head that exist at one time.
-const chunkBytes = 64 << 20
+// LogitsBytes bounds the logits of the language head that exist at one time, unless a device wants more (lower.Chunk): 64 MiB keep a
+// CPU's products large enough.
+const LogitsBytes = 64 << 20
+
+// ChunkRows is how many of n rows of v logits exist at one time within so many bytes. Chunks are even: there is no short one at the end.
+func ChunkRows(n, v int, bytes int64) int {
+	most := min(n, max(1, int(bytes/int64(4*v))))
+	chunks := max(1, (n+most-1)/max(1, most))
+	return (n + chunks - 1) / chunks
+}
 
 type headLoss struct{ base }
 
@@ -54,8 +62,7 @@ func (o headLoss) Do(in ...gorgonia.Value) (gorgonia.Value, error) { return eval
 func (o headLoss) Lower(b *ir.Builder, in []ir.ID) (ir.ID, error) {
 	h, wte := b.Shape(in[0]), b.Shape(in[1])
 	n, c, v := h[0], h[1], wte[0]
-	chunk := min(n, max(1, chunkBytes/(4*v)))
-	chunk = (n + (n+chunk-1)/chunk - 1) / ((n + chunk - 1) / chunk) // even chunks: no short one at the end
+	chunk := ChunkRows(n, v, LogitsBytes)
 	loss, rows, dh, dwte := b.Temp(), b.Temp(n), b.Temp(n, c), b.Temp(v, c)
 	b.Remember(loss, RowsOutput, rows)
 	b.Remember(loss, "dh", dh)
