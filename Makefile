@@ -49,6 +49,9 @@ GPU_HEADERS := kernels/cpu/program.h $(wildcard kernels/cuda/source/*.h) kernels
 GPU_ENV := CGO_CFLAGS='-O2 -I$(CURDIR)/kernels/cuda/compat -I$(CUDA_HOME)/include -DATOLL_HEADERS=$(shell cat $(GPU_HEADERS) | cksum | cut -d' ' -f1)' \
 	CGO_LDFLAGS='-L$(CURDIR)/build/cuda -ldl'
 
+# Where there are Go files behind the tag gpu.
+GPU_PACKAGES := ./kernels/cuda ./trainer ./cmd/atoll
+
 # The emulated driver: the same .cu files, compiled by g++. Without -fno-ipa-..., gcc 12 drops calls of functions that write through
 # addresses which its loop optimizer has rewritten: it takes them for pure.
 EMULATED_FLAGS   := -std=c++17 -O2 -g -fno-ipa-modref -fno-ipa-pure-const -Wall -Wextra -fPIC -fvisibility=hidden $(shell grep -qw avx2 /proc/cpuinfo 2>/dev/null && echo -mavx2 -mfma -mf16c)
@@ -60,7 +63,8 @@ EMULATED_PLANTED := $(patsubst kernels/cuda/emulator/%.cu,build/emulated/%.cu.o,
 EMULATED_CASES   := $(patsubst kernels/cuda/emulator/%.cpp,build/emulated/%.cpp.o,$(wildcard kernels/cuda/emulator/testdata/*.cpp))
 
 .DEFAULT_GOAL := help
-.PHONY: help build gpu gpu-bundle gpu-env emulator cuda-toolchain demo test test-race test-sanitize test-emulated test-emulated-kernels test-emulated-training test-gpu check-cuda check-cuda-versions test-arm64 vet vet-darwin format lint fuzz bench bench-peers check clean
+.PHONY: help build gpu gpu-bundle gpu-env emulator cuda-toolchain demo test test-race test-sanitize test-emulated test-emulated-kernels test-emulated-training \
+	test-without-gpu test-gpu check-cuda check-cuda-versions test-arm64 vet vet-darwin format lint lint-gpu fuzz bench bench-peers check clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -98,7 +102,7 @@ test-sanitize: ## the C kernels on their case table, under the address and undef
 EMULATED := build/libcuda-emulated.so build/libcuda-planted.so build/emulated-cases build/cuda/libcuda.a
 
 test-emulated: $(EMULATED) | $(CUDA_HOME)/include/cuda.h ## the CUDA path on the emulated driver, without a GPU
-	@$(MAKE) --no-print-directory -j2 test-emulated-kernels test-emulated-training
+	@$(MAKE) --no-print-directory -j2 test-emulated-kernels test-emulated-training test-without-gpu
 
 test-emulated-kernels: $(EMULATED)
 	ATOLL_LIBCUDA=$(CURDIR)/$< ATOLL_PLANTED=$(CURDIR)/build/libcuda-planted.so ATOLL_EMULATED_CASES=$(CURDIR)/build/emulated-cases \
@@ -110,6 +114,10 @@ test-emulated-training: $(EMULATED)
 test-gpu: $(FATBINS) build/cuda/libcuda.a | $(CUDA_HOME)/include/cuda.h ## the CUDA path on this machine's GPU
 	ATOLL_LIBCUDA=libcuda.so.1 $(GPU_ENV) $(GO) test -tags gpu -count 1 -timeout 30m -run 'TestKernels|TestShifted|TestSameBits|TestFaults|TestPadding|TestTF32|TestHopper' ./kernels/cuda
 	ATOLL_LIBCUDA=libcuda.so.1 $(GPU_ENV) $(GO) test -tags gpu -count 1 -timeout 30m -run TestCUDA ./cmd/atoll ./trainer
+
+# The build with CUDA where there is no driver; on a machine with a GPU these tests skip.
+test-without-gpu: build/cuda/libcuda.a | $(CUDA_HOME)/include/cuda.h
+	env -u ATOLL_LIBCUDA $(GPU_ENV) $(GO) test -tags gpu -timeout 10m -run 'WithoutGPU|TestInspectDevices|TestVersionNamesCUDA' ./cmd/atoll
 
 check-cuda: $(FATBINS) $(FATBINS:kernels/cuda/fatbin/%.fatbin=build/ptxas/%.txt) build/cuda/libcuda.a ## every .cu for every target, its registers and machine code against kernels/cuda/testdata/ptxas.txt (UPDATE=1 writes it); no GPU
 	ATOLL_CUDA_HOME=$(CUDA_HOME) $(GPU_ENV) $(GO) test -tags gpu -count 1 -run 'TestStatic|TestOccupancy' ./kernels/cuda $(if $(UPDATE),-args -update)
@@ -149,6 +157,9 @@ format: ## fail where gofmt would change a file
 lint: $(STATICCHECK) ## staticcheck, with the checks in staticcheck.conf
 	$(STATICCHECK) ./...
 
+lint-gpu: $(STATICCHECK) build/cuda/libcuda.a | $(CUDA_HOME)/include/cuda.h ## staticcheck of the files behind the tag gpu
+	$(GPU_ENV) $(STATICCHECK) -tags gpu $(GPU_PACKAGES)
+
 fuzz: ## every fuzz target of every package, FUZZ_TIME (30s) each
 	@$(GO) test -list '^Fuzz' ./... | awk '/^Fuzz/ { names = names " " $$1 } /^ok/ { split(names, n, " "); for (i in n) print $$2, n[i]; names = "" }' | sort > .fuzz-targets; \
 	trap 'rm -f .fuzz-targets' EXIT; \
@@ -167,7 +178,7 @@ bench-peers: build .venv/installed .venv/llama ## atoll and its peers in turns o
 	.venv/bin/python bench/peers/compare.py $(PEERS)
 
 check: ## exactly what CI runs
-	@for target in format vet lint build test test-race test-sanitize test-arm64 cuda-toolchain; do $(MAKE) --no-print-directory $$target || exit 1; done
+	@for target in format vet lint build test test-race test-sanitize test-arm64 cuda-toolchain lint-gpu; do $(MAKE) --no-print-directory $$target || exit 1; done
 	@$(MAKE) --no-print-directory -j$$(nproc) emulator
 	@$(MAKE) --no-print-directory test-emulated
 

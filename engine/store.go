@@ -145,7 +145,7 @@ func (s *Store) Step() []float32 {
 	return kernels.Float32s(s.controlAt(ir.StepInput, 4*kernels.StepSize))
 }
 
-// Seed is the random key of dropout for the next run.
+// Seed is the random key of dropout, and of the rounding of weights, for the next run.
 func (s *Store) Seed() []int32 { return kernels.Int32s(s.controlAt(ir.SeedInput, 8)) }
 
 // Loss is the loss of the last run, GradNorm the gradient's norm before clipping.

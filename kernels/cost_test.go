@@ -38,7 +38,7 @@ func TestCost(t *testing.T) {
 		{"embed.backward added to", Call{Kernel: EmbedBackward, Precision: F32, Dims: [8]int64{2, 3, 4, 100, 9, Accumulate, Accumulate}}, nil,
 			0, 4 * (2*6*4 + 2*3*4 + 2*3*4 + 2*3 + 8)},
 		{"pool", Call{Kernel: Pool, Precision: BF16, Dims: [8]int64{2, 9, 4}}, nil, 0, 4*(2*4+2) + 2*2*4},
-		{"adamw", Call{Kernel: AdamW, Dims: [8]int64{10}}, nil, 0, 4 * (7*10 + 1 + 1 + 8)},
+		{"adamw", Call{Kernel: AdamW, Dims: [8]int64{10}}, []string{"seed"}, 0, 4 * (7*10 + 1 + 1 + 8)},
 		{"grad.norm", Call{Kernel: GradNorm, Dims: [8]int64{10}}, nil, 0, 4 * 11},
 	}
 	for _, test := range tests {

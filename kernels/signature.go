@@ -54,7 +54,7 @@ func optional(a Arg) Arg                               { a.Optional = true; retu
 // signatures is data, read only. Optional outputs are left out where nobody reads them.
 //
 // Dims that end in "Mode" are one of Overwrite, Accumulate, ByStep; "transposed" is 0 for a weight [I, O] and 1 for
-// [O, I]; "salt" makes the random numbers of one dropout differ from another's.
+// [O, I]; "salt" makes the random numbers of one dropout, or of one rounding, differ from another's.
 var signatures = [Count]Signature{
 	Embed: {"embed", []Arg{out("out", Act, "B*T*C"), in("tokens", Integer, "B*T"), in("wte", Float, "V*C"),
 		in("wpe", Float, "P*C"), optional(in("start", Integer, "1"))}, // start: the position of the first row, 0 where absent
@@ -106,8 +106,8 @@ var signatures = [Count]Signature{
 		[]string{"B", "K", "lossMode"}, nil},
 	GradNorm: {"grad.norm", []Arg{out("norm", Float, "1"), in("grads", Float, "N")}, []string{"N"}, nil},
 	AdamW: {"adamw", []Arg{inout("weights", Float, "N"), inout("m", Float, "N"), inout("v", Float, "N"), in("grads", Float, "N"),
-		in("norm", Float, "1"), in("loss", Float, "1"), in("step", Float, "8")},
-		[]string{"N"}, []string{"beta1", "beta2", "epsilon", "decay", "clip"}},
+		in("norm", Float, "1"), in("loss", Float, "1"), in("step", Float, "8"), optional(in("seed", Integer, "2"))}, // seed: weights are rounded to bf16
+		[]string{"N", "salt"}, []string{"beta1", "beta2", "epsilon", "decay", "clip"}},
 	GELUBackward: {"gelu.backward", []Arg{out("dpre", Act, "N"), in("dy", Act, "N"), in("pre", Act, "N")}, []string{"N"}, nil},
 	GELU:         {"gelu", []Arg{out("out", Act, "N"), in("pre", Act, "N")}, []string{"N"}, nil},
 }

@@ -232,7 +232,8 @@ func (r *run) fillStep(weight float64) []float32 {
 	return step
 }
 
-// pass runs forward and backward over one micro-batch. Its dropout is drawn from the seed, the step and its number.
+// pass runs forward and backward over one micro-batch. Its dropout is drawn from the seed, the step and its number. An update that
+// rounds takes the numbers of the step's last pass, under a salt of its own.
 func (r *run) pass(n int) error {
 	b := &r.batches[n]
 	p, err := r.program(b.sequence)

@@ -41,7 +41,8 @@ type Settings struct {
 	Beta1           float64 `yaml:"beta1"`
 	Beta2           float64 `yaml:"beta2"`
 	Epsilon         float64 `yaml:"epsilon"`
-	Dropout         float64 `yaml:"dropout"` // of embeddings, attention and residual branches
+	Rounding        bool    `yaml:"stochastic-rounding"` // of updated weights, to bf16 numbers
+	Dropout         float64 `yaml:"dropout"`             // of embeddings, attention and residual branches
 	Seed            uint64  `yaml:"seed"`
 
 	EvalEvery    int `yaml:"eval-every"`    // updates; 0: at the end (fine-tuning: each epoch)
@@ -111,7 +112,8 @@ func (s Settings) minRate() float64 {
 }
 
 func (s Settings) adamW() optim.AdamW {
-	return optim.AdamW{Beta1: float32(s.Beta1), Beta2: float32(s.Beta2), Epsilon: float32(s.Epsilon), Decay: float32(s.Decay), Clip: float32(s.Clip)}
+	return optim.AdamW{Beta1: float32(s.Beta1), Beta2: float32(s.Beta2), Epsilon: float32(s.Epsilon), Decay: float32(s.Decay), Clip: float32(s.Clip),
+		Rounding: s.Rounding}
 }
 
 // write leaves out what the command that resumes the run has no flag for: a classifier writes no samples.

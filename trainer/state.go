@@ -34,6 +34,7 @@ type state struct {
 	Stale        int        `json:"stale"`      // evaluations since
 	Evaluated    int        `json:"evaluated"`  // step of the last evaluation
 	Seed         uint64     `json:"seed"`
+	Rounding     bool       `json:"stochastic_rounding,omitempty"`
 	MicroBatches int        `json:"micro_batches"` // a step
 
 	LossScale *optim.LossScale `json:"loss_scale,omitempty"` // of a run that trained in fp16
@@ -200,6 +201,10 @@ func (r *run) restore(c *checkpoint.Checkpoint) error {
 		return fmt.Errorf("the run has seed %d and %d micro-batches a step, the settings %d and %d: resume with the settings in %s",
 			s.Seed, s.MicroBatches, r.Seed, r.micro, r.path("settings.yaml"))
 	}
+	if s.Rounding != r.Rounding {
+		return fmt.Errorf("the run rounds its weights stochastically: %v, the settings: %v: resume with --stochastic-rounding=%v", s.Rounding, r.Rounding,
+			s.Rounding)
+	}
 	if _, err := r.load(c, r.config.Params(), nil); err != nil {
 		return err
 	}
@@ -241,7 +246,7 @@ func (r *run) restoreMoments(c *checkpoint.Checkpoint) error {
 // save writes a checkpoint of the state as it is.
 func (r *run) save(best bool) error {
 	r.state.Version, r.state.Position, r.state.Seconds = stateVersion, r.task.position(), r.seconds()
-	r.state.Seed, r.state.MicroBatches = r.Seed, r.micro
+	r.state.Seed, r.state.MicroBatches, r.state.Rounding = r.Seed, r.micro, r.Rounding
 	text, err := json.MarshalIndent(r.state, "", "  ")
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -26,6 +27,26 @@ func TestDeviceWithoutGPU(t *testing.T) {
 	}
 	if code, _, errs := command(t, "", append(arguments, "--device", "cpu")...); code != exitDone || errs != "" {
 		t.Errorf("--device cpu: exit %d, stderr %q, want 0 and nothing", code, errs)
+	}
+}
+
+// There, --device auto trains on the CPU from data to checkpoint, and --device cuda makes no run; inspect devices says why.
+func TestTrainingWithoutGPU(t *testing.T) {
+	noGPU(t)
+	w := newWorkshop(t)
+	lm, _ := w.data()
+	out := w.path("run")
+	o := w.run(w.training("pretrain", lm, out, "--device", "cuda", "--steps", "2")...)
+	if _, err := os.Stat(out); o.code != exitFailed || strings.Count(o.stderr, "\n") != 1 || !strings.HasPrefix(o.stderr, "atoll: --device cuda: no CUDA: ") || err == nil {
+		t.Errorf("--device cuda: exit %d, stderr %q, run directory %v; want 1, one line on what is missing, and none", o.code, o.stderr, err)
+	}
+	w.must(w.training("pretrain", lm, out, "--device", "auto", "--steps", "2")...)
+	settings, err := os.ReadFile(filepath.Join(out, "settings.yaml"))
+	if step := lastStep(out); err != nil || step != 2 || !strings.Contains(string(settings), "device: cpu\n") {
+		t.Errorf("--device auto trains to step %d, %v, with settings\n%s\nwant step 2 on the CPU", step, err, settings)
+	}
+	if text := mustRun(t, "", "inspect", "devices", "--threads", "1"); !strings.Contains(text, "cuda   not used: no CUDA: ") {
+		t.Errorf("inspect devices prints\n%s\nwant why CUDA is not used", text)
 	}
 }
 

@@ -33,8 +33,10 @@ func trainFlags(f *pflag.FlagSet, s *trainer.Settings) {
 	f.Float64Var(&s.Beta1, "beta1", s.Beta1, "AdamW's decay of the gradient's mean")
 	f.Float64Var(&s.Beta2, "beta2", s.Beta2, "AdamW's decay of the gradient's variance")
 	f.Float64Var(&s.Epsilon, "epsilon", s.Epsilon, "AdamW's epsilon")
+	f.BoolVar(&s.Rounding, "stochastic-rounding", s.Rounding, "round each updated weight to a bf16 number, up or down by chance with the right mean: "+
+		"products in bf16 and a checkpoint in bf16 then hold the weights as they are")
 	f.Float64Var(&s.Dropout, "dropout", s.Dropout, "dropout of embeddings, attention and residual branches")
-	f.Uint64Var(&s.Seed, "seed", s.Seed, "of weights, order and dropout")
+	f.Uint64Var(&s.Seed, "seed", s.Seed, "of weights, order, dropout and stochastic rounding")
 	f.IntVar(&s.EvalEvery, "eval-every", s.EvalEvery, "updates between evaluations; 0: at the end (fine-tuning: each epoch)")
 	f.IntVar(&s.EvalBatches, "eval-batches", s.EvalBatches, "validation batches of an evaluation, at most; 0: all")
 	f.IntVar(&s.SaveEvery, "save-every", s.SaveEvery, "updates between checkpoints; 0: at evaluations")

@@ -12,7 +12,7 @@ const (
 // Names of the values that pass between the host and every program of a model.
 const (
 	StepInput = "step"      // fp32 [kernels.StepSize]: the numbers that change from step to step
-	SeedInput = "seed"      // int32 [2]: the key of dropout's random numbers
+	SeedInput = "seed"      // int32 [2]: the key of the random numbers of dropout and of rounded weights
 	Loss      = "loss"      // the scaled sum of the rows' losses
 	GradNorm  = "grad_norm" // the Euclidean norm of all gradients, before clipping
 )

@@ -6,6 +6,7 @@
 
 #define GELU_SCALE 0.7978845608028654f // sqrt(2/pi)
 #define GELU_CUBIC 0.044715f
+#define GELU_FLAT 16.0f // from here on e^-2|u| is 0
 
 // gelu_decay is e^-2|u| for u = scale*(x + cubic*x^3).
 inl vf gelu_decay(vf x) {
@@ -18,11 +19,13 @@ inl vf gelu_gate(vf x, vf d) { return vsel(x < vzero(), d, vset(1)) / (vset(1) +
 
 inl vf gelu(vf x) { return x * gelu_gate(x, gelu_decay(x)); }
 
-// gelu_derivative is s + 2x·s(1-s)·u' for the gate s. s(1-s) is d/(1+d)^2, which loses no digits where s is almost 1.
+// gelu_derivative is s + 2x·s(1-s)·u' for the gate s. s(1-s) is d/(1+d)^2, which loses no digits where s is almost 1. x·u' would
+// overflow far from 0, and the 0 that it is multiplied by there would make it no number.
 inl vf gelu_derivative(vf x) {
 	vf d = gelu_decay(x), r = vset(1) / (vset(1) + d);
-	vf slope = vfma(x * x, vset(6 * GELU_SCALE * GELU_CUBIC), vset(2 * GELU_SCALE));
-	return vfma(x * slope, d * r * r, vsel(x < vzero(), d, vset(1)) * r);
+	vf near = vmin(vset(GELU_FLAT), vmax(vset(-GELU_FLAT), x));
+	vf slope = vfma(near * near, vset(6 * GELU_SCALE * GELU_CUBIC), vset(2 * GELU_SCALE));
+	return vfma(near * slope, d * r * r, vsel(x < vzero(), d, vset(1)) * r);
 }
 
 inl void gelu_forward_as(const bound_call *b, int64_t i, int64_t end, uint32_t dtype) {

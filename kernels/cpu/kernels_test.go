@@ -10,7 +10,9 @@ import (
 func TestKernels(t *testing.T) {
 	for _, variant := range Variants() {
 		t.Run(variant, func(t *testing.T) {
-			kerneltest.Run(t, open(t, Options{Threads: 2, Variant: variant}), kerneltest.Options{})
+			device := open(t, Options{Threads: 2, Variant: variant})
+			kerneltest.Run(t, device, kerneltest.Options{})
+			kerneltest.Unbiased(t, device, kerneltest.Options{})
 		})
 	}
 }

@@ -1,4 +1,4 @@
-// The random numbers of dropout: Philox 4x32-10 (Salmon et al., 2011), VL counters at a time. Element i of a dropout is
+// The random numbers of dropout and of rounding: Philox 4x32-10 (Salmon et al., 2011), VL counters at a time. Element i of a dropout is
 // word i mod 4 of counter {i/4 low, i/4 high, salt, 0} under the key seed[0], seed[1]; it is kept where that word is at
 // least p * 2^32, so a mask needs no memory and does not depend on who computes it.
 #ifndef ATOLL_PHILOX_H

@@ -111,9 +111,19 @@ func BenchmarkRows(b *testing.B) {
 			}
 			call.Precision = precision
 			b.Run(fmt.Sprintf("%v/%v", call.Kernel, precision), func(b *testing.B) {
-				s := newBench(b, call, map[string]func(int) int32{"tokens": some}, "start", "dres", "res")
+				absent := []string{"start", "dres", "res"}
+				if call.Kernel == kernels.AdamW {
+					absent = append(absent, "seed")
+				}
+				s := newBench(b, call, map[string]func(int) int32{"tokens": some}, absent...)
 				s.run(b, 0)
 			})
 		}
 	}
+}
+
+// BenchmarkRounding is BenchmarkRows' adamw with weights that are rounded to bf16 by chance.
+func BenchmarkRounding(b *testing.B) {
+	s := newBench(b, kernels.Call{Kernel: kernels.AdamW, Dims: [8]int64{16 << 20}, Scalars: [8]float32{0.9, 0.95, 1e-8, 0.1, 1}}, nil)
+	s.run(b, 0)
 }

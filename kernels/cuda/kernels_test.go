@@ -66,6 +66,11 @@ func TestPadding(t *testing.T) {
 	kerneltest.Padding(t, d, present(t, d))
 }
 
+func TestRoundingIsUnbiased(t *testing.T) {
+	d := open(t)
+	kerneltest.Unbiased(t, d, present(t, d))
+}
+
 // present are the kernels that the device has; those that it lacks are named in the log.
 func present(t *testing.T, d *Device) kerneltest.Options {
 	t.Helper()

@@ -23,6 +23,7 @@ type Case struct {
 	Scale   map[string]float32 // range of an argument's random values, where it is not 1
 	Offset  map[string]float32 // added to an argument's random values
 	Fixed   map[string]float32 // every element of the argument, integers too
+	In      []kernels.DType    // the precisions that can hold its values; nil: all
 }
 
 // Name says what the case is, for messages.
@@ -88,8 +89,11 @@ func (c Case) dim(name string) int64 {
 	return call.Dim(name)
 }
 
-// Precisions are those that make a difference to the kernel.
+// Precisions are those that make a difference to the kernel and hold the case's values.
 func (c Case) Precisions() []kernels.DType {
+	if c.In != nil {
+		return c.In
+	}
 	for _, a := range kernels.SignatureOf(c.Kernel).Args {
 		if a.Class == kernels.Act {
 			return []kernels.DType{kernels.F32, kernels.BF16, kernels.F16}

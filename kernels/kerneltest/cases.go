@@ -23,8 +23,10 @@ func Cases(k kernels.Kernel) []Case {
 		return attentionCases(k)
 	case kernels.AttentionCached:
 		return attentionCachedCases()
-	case kernels.Add, kernels.GELUBackward, kernels.GELU:
+	case kernels.Add:
 		return elementwiseCases(k)
+	case kernels.GELUBackward, kernels.GELU:
+		return geluCases(k)
 	case kernels.Dropout:
 		return dropoutCases()
 	case kernels.HeadLoss:

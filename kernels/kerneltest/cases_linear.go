@@ -32,6 +32,9 @@ func eachLinear(count int, visit func(shape [3]int64, transposed int64, option i
 	}
 }
 
+// hugeShapes are N, I, O of products whose GELU is far from 0: odd ones, and one that a product of halves has as its epilogue.
+func hugeShapes() [][3]int64 { return [][3]int64{{5, 13, 9}, {64, 128, 64}} }
+
 func linearCases() []Case {
 	options := []struct {
 		gelu   int64
@@ -45,6 +48,12 @@ func linearCases() []Case {
 		o := options[option]
 		cases = append(cases, Case{Kernel: kernels.Linear, Dims: []int64{s[0], s[1], s[2], transposed, o.gelu}, Absent: o.absent})
 	})
+	for _, s := range hugeShapes() {
+		for _, absent := range [][]string{{"pre", "res"}, nil} {
+			c := Case{Kernel: kernels.Linear, Dims: []int64{s[0], s[1], s[2], 0, 1}, Absent: absent}
+			cases = append(cases, huge(c, "b")...)
+		}
+	}
 	return cases
 }
 
@@ -54,6 +63,12 @@ func linearDXCases() []Case {
 	eachLinear(len(options), func(s [3]int64, transposed int64, option int) {
 		cases = append(cases, Case{Kernel: kernels.LinearDX, Dims: []int64{s[0], s[1], s[2], transposed}, Absent: options[option]})
 	})
+	for _, s := range hugeShapes() {
+		for _, absent := range [][]string{{"dres"}, nil} {
+			c := Case{Kernel: kernels.LinearDX, Dims: []int64{s[0], s[1], s[2], 0}, Absent: absent}
+			cases = append(cases, huge(c, "pre")...)
+		}
+	}
 	return cases
 }
 

@@ -17,6 +17,9 @@ func compare(c Case, l *layout, i int, got, want, exact []float32) error {
 		return differences(p, got, want, 0, "")
 	}
 	limit := r.relative * math.Max(largest(exact), r.floor)
+	if roundedWeights(c, p.name) {
+		return compareRounded(p, got, want, limit)
+	}
 	why := fmt.Sprintf("%.2g of the largest magnitude", r.relative)
 	if precision := l.calls[0].Precision; precision != kernels.F32 {
 		if p.dtype != kernels.F32 {

@@ -4,7 +4,7 @@
 // changed, bytes written outside of an argument, and a second run that gives other bits. SameBits holds two devices (one
 // of 1 thread and one of 2, say) against each other bit by bit. Faults checks that wrong data is answered with a
 // *kernels.Fault that names what is wrong and where. Padding checks that a padded sequence gives the bits of the sequence
-// alone.
+// alone. Unbiased checks that rounding by chance has the right mean.
 //
 // In fp32 an output may differ from ref by a share of the tensor's largest magnitude that rules.go states per kernel. In
 // bf16 and fp16 FlashAttention's rule holds: the largest error, against fp32 arithmetic on the same inputs, is at most

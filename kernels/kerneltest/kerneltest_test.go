@@ -11,4 +11,5 @@ func TestRefAgainstItself(t *testing.T) {
 	Run(t, device, Options{})
 	Faults(t, device, Options{})
 	Padding(t, device, Options{})
+	Unbiased(t, device, Options{})
 }

@@ -137,6 +137,8 @@ func TestPlantedMistakesAreReported(t *testing.T) {
 				kernels.Float32s(argument(call, segments, 0, 0))[0] += 0.1
 			}
 		}, "loss=NaN: weights[0]"},
+		{"does not round", kernels.AdamW, func(call *kernels.Call) { call.Args[7] = kernels.None }, nil, "want a number of bf16"},
+		{"rounds by the words of another salt", kernels.AdamW, func(call *kernels.Call) { call.Dims[1] ^= 1 }, nil, "are rounded to another bf16 number"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -208,6 +210,38 @@ type nothing struct{}
 
 func (nothing) Run() error { return nil }
 func (nothing) Free()      {}
+
+// A device that always rounds to nearest, and one whose seed changes nothing.
+func TestUnbiasedReportsWrongMeans(t *testing.T) {
+	const mark = 77
+	wide := func(call *kernels.Call) {
+		if call.Args[7] != kernels.None {
+			call.Args[7], call.Dims[1] = kernels.None, mark
+		}
+	}
+	nearest := func(call *kernels.Call, segments [][]byte) {
+		weights := kernels.Float32s(argument(call, segments, 0, 0))
+		for i, w := range weights {
+			if call.Dims[1] == mark {
+				weights[i] = ref.Round(w, kernels.BF16)
+			}
+		}
+	}
+	for _, test := range []struct {
+		device planted
+		want   string
+	}{
+		{planted{Device: ref.New(), change: wide}, "weights[0] is"},
+		{planted{Device: ref.New(), change: wide, spoil: nearest}, "the mean of 65536 weights"},
+		{planted{Device: ref.New(), change: func(call *kernels.Call) { call.Dims[1] = 9 }}, "another seed or salt gave the same weights"},
+	} {
+		r := &recorder{}
+		Unbiased(r, test.device, Options{})
+		if !strings.Contains(strings.Join(r.problems, "\n"), test.want) {
+			t.Errorf("no report contains %q: %.3q", test.want, r.problems)
+		}
+	}
+}
 
 func TestPaddingReportsInfluence(t *testing.T) {
 	// A device whose attention gives other bits in a batch.

@@ -22,6 +22,8 @@ type AdamWSettings struct {
 	LearningRate                 float32
 	Correction1, Correction2     float32 // 1 - beta1^t, 1 - beta2^t
 	InverseScale                 float32 // 1 / what the loss was multiplied by
+	Seed                         []int32 // 2 numbers, the key of the random words that round weights to bf16; nil: they stay fp32
+	Salt                         int     // names the words of this call
 }
 
 // AdamW is one update as PyTorch's AdamW makes it after clip_grad_norm_:
@@ -30,6 +32,9 @@ type AdamWSettings struct {
 //	w = w - LearningRate*Decay*w
 //	m = Beta1*m + (1-Beta1)*g,  v = Beta2*v + (1-Beta2)*g*g
 //	w = w - LearningRate * (m/Correction1) / (sqrt(v/Correction2) + Epsilon)
+//
+// With a Seed the new weight, as fp32 has it, goes through RoundByChance with its element's Word. An update too small for bf16 is
+// then made now and then as a whole, in the right number of steps, where rounding to nearest would never make it.
 //
 // norm is that of all gradients of the model, scaled as they are. Where norm or loss is not finite nothing is changed.
 func AdamW(weights, m, v, grads []float32, norm, loss float32, s AdamWSettings) {
@@ -48,6 +53,9 @@ func AdamW(weights, m, v, grads []float32, norm, loss float32, s AdamWSettings) 
 		w := float64(weights[i]) * (1 - rate*float64(s.Decay))
 		w -= rate * (first / float64(s.Correction1)) / (math.Sqrt(second/float64(s.Correction2)) + float64(s.Epsilon))
 		weights[i], m[i], v[i] = float32(w), float32(first), float32(second)
+		if s.Seed != nil {
+			weights[i] = RoundByChance(weights[i], Word(s.Seed, s.Salt, uint64(i)))
+		}
 	}
 }
 
@@ -63,6 +71,6 @@ func runAdamW(a *arguments) error {
 		AdamWSettings{Beta1: a.scalar("beta1"), Beta2: a.scalar("beta2"), Epsilon: a.scalar("epsilon"), Decay: a.scalar("decay"),
 			Clip: a.scalar("clip"), LearningRate: a.step(kernels.StepLearningRate),
 			Correction1: a.step(kernels.StepCorrection1), Correction2: a.step(kernels.StepCorrection2),
-			InverseScale: a.step(kernels.StepInverseScale)})
+			InverseScale: a.step(kernels.StepInverseScale), Seed: a.int("seed"), Salt: a.dim("salt")})
 	return nil
 }

@@ -20,14 +20,18 @@ func Philox(key [2]uint32, counter [4]uint32) [4]uint32 {
 	return counter
 }
 
-// Keep says whether element index of the dropout named by salt stays under probability p of being dropped.
-//
-// The key is seed[0], seed[1]; the counter is (index/4 low word, index/4 high word, salt, 0); the lane of the result is
-// index mod 4; the element stays where that word is at least uint32(p * 2^32).
-func Keep(seed []int32, salt int, index uint64, p float32) bool {
+// Word is the random word of element index of the dropout or rounding named by salt. The key is seed[0], seed[1]; the counter is
+// (index/4 low word, index/4 high word, salt, 0); the lane of the result is index mod 4.
+func Word(seed []int32, salt int, index uint64) uint32 {
 	group := index / 4
 	words := Philox([2]uint32{uint32(seed[0]), uint32(seed[1])}, [4]uint32{uint32(group), uint32(group >> 32), uint32(salt), 0})
-	return words[index%4] >= uint32(float64(p)*(1<<32))
+	return words[index%4]
+}
+
+// Keep says whether element index of the dropout named by salt stays under probability p of being dropped: where its word is at
+// least uint32(p * 2^32).
+func Keep(seed []int32, salt int, index uint64, p float32) bool {
+	return Word(seed, salt, index) >= uint32(float64(p)*(1<<32))
 }
 
 // dropoutFactor is what element index is multiplied by: 0 where dropped, else 1/(1-p) in float32. Without a seed

@@ -18,7 +18,12 @@ type AdamW struct {
 	Epsilon      float32 // added to the root of the variance; above 0
 	Decay        float32 // decoupled weight decay of tensors of rank 2 and more; 0 for none
 	Clip         float32 // largest norm of the gradient; 0 for no clipping
+	Rounding     bool    // updated weights are rounded to bf16 numbers, up or down by chance: see kernels/ref
 }
+
+// roundingSalt names the random numbers of the first range's rounding, and the following ones those of the others. Dropouts count
+// from 0.
+const roundingSalt = 1 << 31
 
 // Validate names the first setting that is out of bounds.
 func (a AdamW) Validate() error {
@@ -54,14 +59,22 @@ func (a AdamW) Update(ranges []ir.Range, elements, gradElements int64) (ir.Progr
 	norm := b.Value(ir.Value{Name: ir.GradNorm, Kind: ir.Output})
 	loss := b.Value(ir.Value{Name: ir.Loss, Kind: ir.Input})
 	step := b.Value(ir.Value{Name: ir.StepInput, Kind: ir.Input, Shape: []int{kernels.StepSize}})
+	seed := ir.None
+	if a.Rounding {
+		seed = b.Value(ir.Value{Name: ir.SeedInput, Kind: ir.Input, DType: kernels.I32, Shape: []int{2}})
+	}
 	b.Emit(kernels.GradNorm, ir.Args{"norm": norm, "grads": grads}, ir.Dims{"N": int(gradElements)})
-	for _, r := range ranges {
+	for n, r := range ranges {
 		decay := float32(0)
 		if r.Decay {
 			decay = a.Decay
 		}
-		b.Emit(kernels.AdamW, ir.Args{"weights": weights, "m": m, "v": v, "grads": grads, "norm": norm, "loss": loss, "step": step},
-			ir.Dims{"N": int(r.Length)}, a.Beta1, a.Beta2, a.Epsilon, decay, a.Clip)
+		args := ir.Args{"weights": weights, "m": m, "v": v, "grads": grads, "norm": norm, "loss": loss, "step": step}
+		dims := ir.Dims{"N": int(r.Length)}
+		if a.Rounding {
+			args["seed"], dims["salt"] = seed, roundingSalt+n
+		}
+		b.Emit(kernels.AdamW, args, dims, a.Beta1, a.Beta2, a.Epsilon, decay, a.Clip)
 		b.View(ir.Views{"weights": r.First, "m": r.FirstGrad, "v": r.FirstGrad, "grads": r.FirstGrad})
 	}
 	return b.Program()

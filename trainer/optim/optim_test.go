@@ -70,10 +70,27 @@ func TestUpdate(t *testing.T) {
 		t.Error(err)
 	}
 	want := `   0  grad_norm:fp32[] = grad.norm.fp32(grads=grads.) {N=48}
-   1  weights.[16:]:fp32[80], moment1.:fp32[48], moment2.:fp32[48] = adamw.fp32(grads=grads., norm=grad_norm, loss=loss, step=step) {N=32 beta1=0.9 beta2=0.95 epsilon=1e-08 decay=0.1 clip=1}
-   2  weights.[64:]:fp32[80], moment1.[32:]:fp32[48], moment2.[32:]:fp32[48] = adamw.fp32(grads=grads.[32:], norm=grad_norm, loss=loss, step=step) {N=16 beta1=0.9 beta2=0.95 epsilon=1e-08 decay=0 clip=1}
+   1  weights.[16:]:fp32[80], moment1.:fp32[48], moment2.:fp32[48] = adamw.fp32(grads=grads., norm=grad_norm, loss=loss, step=step) {N=32 salt=0 beta1=0.9 beta2=0.95 epsilon=1e-08 decay=0.1 clip=1}
+   2  weights.[64:]:fp32[80], moment1.[32:]:fp32[48], moment2.[32:]:fp32[48] = adamw.fp32(grads=grads.[32:], norm=grad_norm, loss=loss, step=step) {N=16 salt=0 beta1=0.9 beta2=0.95 epsilon=1e-08 decay=0 clip=1}
 `
 	if p.String() != want {
 		t.Errorf("got\n%swant\n%s", p, want)
+	}
+}
+
+// TestUpdateRounds: each range has the seed and a salt of its own, none of which a dropout has.
+func TestUpdateRounds(t *testing.T) {
+	a := AdamW{Beta1: 0.9, Beta2: 0.95, Epsilon: 1e-8, Rounding: true}
+	p, err := a.Update([]ir.Range{{Length: 16}, {First: 32, FirstGrad: 16, Length: 16}}, 48, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ir.Verify(p); err != nil {
+		t.Error(err)
+	}
+	for n, salt := range []string{"salt=2147483648 ", "salt=2147483649 "} {
+		if line := p.Line(n + 1); !strings.Contains(line, "seed=seed") || !strings.Contains(line, salt) {
+			t.Errorf("%s: want the seed and %s", line, salt)
+		}
 	}
 }

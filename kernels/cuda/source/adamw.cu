@@ -1,4 +1,5 @@
 #include "act.cuh"
+#include "philox.cuh"
 
 // What an update needs for every element, in the form in which it needs it.
 struct adamw {
@@ -26,24 +27,62 @@ static __device__ inline void update(const adamw &k, float *w, float *m, float *
 
 static __device__ inline bool finite(float x) { return x - x == 0; }
 
-// One update of n weights. Nothing is written where the loss or the norm is not finite. wide: all four lie at multiples of 16
-// bytes.
+// round_by is kernels/ref's RoundByChance: x to one of the bf16 numbers around it by the upper half of a random word.
+static __device__ inline float round_by(float x, uint32_t word) {
+	uint32_t bits = __float_as_uint(x), magnitude = bits & 0x7fffffff;
+	if (magnitude < 0x7f7f0000) bits += word >> 16;
+	if (magnitude > 0x7f800000) bits |= 0x400000;
+	return __uint_as_float(bits & 0xffff0000);
+}
+
+// The tensors of an update.
+struct adamw_tensors {
+	float *weights, *m, *v;
+	const float *grads;
+	int64_t n;
+};
+
+// adamw_elements updates n weights, and rounds them where rounds says so. wide: all four lie at multiples of 16 bytes.
+template <bool rounds>
+static __device__ inline void adamw_elements(const adamw &k, const adamw_tensors &t, const philox &random, int wide) {
+	using Pack = pack<float>;
+	int64_t first = (int64_t)blockIdx.x * blockDim.x + threadIdx.x, stride = (int64_t)gridDim.x * blockDim.x;
+	int64_t packs = wide ? t.n / Pack::size : 0;
+	for (int64_t i = first; i < packs; i += stride) {
+		Pack g = ((const Pack *)t.grads)[i], p = ((const Pack *)t.m)[i], q = ((const Pack *)t.v)[i], w = ((const Pack *)t.weights)[i];
+		philox_block block = {};
+		if (rounds) block = philox_words(random, i);
+#pragma unroll
+		for (int j = 0; j < Pack::size; j++) {
+			update(k, &w.at[j], &p.at[j], &q.at[j], g.at[j]);
+			if (rounds) w.at[j] = round_by(w.at[j], block.word[j]);
+		}
+		((Pack *)t.m)[i] = p;
+		((Pack *)t.v)[i] = q;
+		((Pack *)t.weights)[i] = w;
+	}
+	for (int64_t i = packs * Pack::size + first; i < t.n; i += stride) {
+		float w = t.weights[i];
+		update(k, &w, &t.m[i], &t.v[i], t.grads[i]);
+		t.weights[i] = rounds ? round_by(w, philox_word(random, i)) : w;
+	}
+}
+
+// One update. Nothing is written where the loss or the norm is not finite.
 extern "C" __global__ void __launch_bounds__(256) adamw_update(float *__restrict__ weights, float *__restrict__ m,
 	float *__restrict__ v, const float *__restrict__ grads, const float *norm, const float *loss, const float *step, int64_t n,
 	float beta1, float beta2, float epsilon, float decay, float clip, int wide) {
-	using Pack = pack<float>;
 	if (!finite(*norm) || !finite(*loss)) return;
-	adamw k = adamw_of(*norm, step, beta1, beta2, epsilon, decay, clip);
-	int64_t first = (int64_t)blockIdx.x * blockDim.x + threadIdx.x, stride = (int64_t)gridDim.x * blockDim.x;
-	int64_t packs = wide ? n / Pack::size : 0;
-	for (int64_t i = first; i < packs; i += stride) {
-		Pack g = ((const Pack *)grads)[i], p = ((const Pack *)m)[i], q = ((const Pack *)v)[i], w = ((const Pack *)weights)[i];
-#pragma unroll
-		for (int j = 0; j < Pack::size; j++) update(k, &w.at[j], &p.at[j], &q.at[j], g.at[j]);
-		((Pack *)m)[i] = p;
-		((Pack *)v)[i] = q;
-		((Pack *)weights)[i] = w;
-	}
-	for (int64_t i = packs * Pack::size + first; i < n; i += stride) update(k, &weights[i], &m[i], &v[i], grads[i]);
+	adamw_elements<false>(adamw_of(*norm, step, beta1, beta2, epsilon, decay, clip), {weights, m, v, grads, n}, {}, wide);
 }
 KERNEL(adamw_update)
+
+// The same, with weights rounded to bf16 by the words of seed and salt.
+extern "C" __global__ void __launch_bounds__(256) adamw_update_rounded(float *__restrict__ weights, float *__restrict__ m,
+	float *__restrict__ v, const float *__restrict__ grads, const float *norm, const float *loss, const float *step, int64_t n,
+	float beta1, float beta2, float epsilon, float decay, float clip, int wide, const int32_t *seed, uint32_t salt) {
+	if (!finite(*norm) || !finite(*loss)) return;
+	adamw_elements<true>(adamw_of(*norm, step, beta1, beta2, epsilon, decay, clip), {weights, m, v, grads, n}, philox_of(seed, salt, 0),
+		wide);
+}
+KERNEL(adamw_update_rounded)

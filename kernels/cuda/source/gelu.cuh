@@ -6,6 +6,7 @@
 
 static constexpr float GELU_SCALE = 0.7978845608028654f; // sqrt(2/pi)
 static constexpr float GELU_CUBIC = 0.044715f;
+static constexpr float GELU_FLAT = 16; // from here on e^-2|u| is 0
 
 // gelu_decay is e^-2|u|.
 static __device__ inline float gelu_decay(float x) {
@@ -24,9 +25,10 @@ static __device__ inline float gelu(float x) {
 	return x * ((x < 0 ? d : 1.0f) * reciprocal(1.0f + d));
 }
 
-// gelu_derivative is s + 2x*s(1-s)*u' for the gate s. s(1-s) is d/(1+d)^2, which loses no digits where s is almost 1.
+// gelu_derivative is s + 2x*s(1-s)*u' for the gate s. s(1-s) is d/(1+d)^2, which loses no digits where s is almost 1. u' would
+// overflow far from 0, and the 0 that it is multiplied by there would make it no number.
 static __device__ inline float gelu_derivative(float x) {
 	float d = gelu_decay(x), r = reciprocal(1.0f + d);
-	float slope = fmaf(x * x, 6 * GELU_SCALE * GELU_CUBIC, 2 * GELU_SCALE);
+	float slope = fmaf(fminf(x * x, GELU_FLAT * GELU_FLAT), 6 * GELU_SCALE * GELU_CUBIC, 2 * GELU_SCALE);
 	return fmaf(x * (d * r * r), slope, (x < 0 ? d : 1.0f) * r);
 }

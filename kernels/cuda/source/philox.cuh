@@ -1,6 +1,6 @@
-// The random numbers of dropout: Philox 4x32-10 (Salmon et al., 2011), as kernels/ref has them. Element i of a dropout is word
-// i mod 4 of counter {i/4 low, i/4 high, salt, 0} under the key seed[0], seed[1]; it is kept where that word is at least p * 2^32,
-// so a mask needs no memory and does not depend on who computes it.
+// The random numbers of dropout and of rounding: Philox 4x32-10 (Salmon et al., 2011), as kernels/ref has them. Element i has word
+// i mod 4 of counter {i/4 low, i/4 high, salt, 0} under the key seed[0], seed[1]. A dropout keeps it where that word is at least
+// p * 2^32, so a mask needs no memory and does not depend on who computes it.
 #pragma once
 
 #include "device.cuh"
@@ -38,9 +38,12 @@ static __device__ inline philox_block philox_words(const philox &p, uint64_t gro
 // philox_factor is what the element with this word is multiplied by.
 static __device__ inline float philox_factor(const philox &p, uint32_t word) { return word >= p.threshold ? p.scale : 0.0f; }
 
-// philox_element is the factor of one element, for those whose neighbours belong to somebody else.
-static __device__ inline float philox_element(const philox &p, uint64_t index) {
+// philox_word is the word of one element, for those whose neighbours belong to somebody else.
+static __device__ inline uint32_t philox_word(const philox &p, uint64_t index) {
 	philox_block block = philox_words(p, index / 4);
 	uint32_t low = index & 1 ? block.word[1] : block.word[0], high = index & 1 ? block.word[3] : block.word[2];
-	return philox_factor(p, index & 2 ? high : low);
+	return index & 2 ? high : low;
 }
+
+// philox_element is the factor of such an element.
+static __device__ inline float philox_element(const philox &p, uint64_t index) { return philox_factor(p, philox_word(p, index)); }

@@ -14,7 +14,8 @@ def compile_file(nvrtc: ctypes.CDLL, path: Path, target: str, includes: list[str
     code = nvrtc.nvrtcCreateProgram(ctypes.byref(program), path.read_bytes(), str(path).encode(), 0, None, None)
     if code:
         return False, f"nvrtcCreateProgram answers {code}"
-    options = ["--std=c++17", f"--gpu-architecture={target}", *(f"--include-path={i}" for i in includes)]
+    # Without --device-as-default-execution-space NVRTC 12 takes the call of a generic lambda for a function of the host, which it does not compile.
+    options = ["--std=c++17", "--device-as-default-execution-space", f"--gpu-architecture={target}", *(f"--include-path={i}" for i in includes)]
     code = nvrtc.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*(o.encode() for o in options)))
     size = ctypes.c_size_t()
     nvrtc.nvrtcGetProgramLogSize(program, ctypes.byref(size))
