@@ -6,7 +6,21 @@ import (
 	"testing"
 
 	"atoll/kernels"
+	"atoll/kernels/kerneltest"
 )
+
+// The products of the case table, by our own kernels and by cublasLt, with operands rounded to TF32; aligned, and so that no argument
+// may be read 16 bytes at a time.
+func TestTF32Products(t *testing.T) {
+	d := open(t)
+	if err := d.SetTF32(true); err != nil {
+		t.Fatal(err)
+	}
+	options := present(t, d)
+	kerneltest.TF32(t, d, options)
+	options.Shift = 1
+	kerneltest.TF32(t, d, options)
+}
 
 // TestTF32: a product of float32 keeps a number with 12 bits of fraction until TF32 is asked for, which rounds it to 10.
 func TestTF32(t *testing.T) {

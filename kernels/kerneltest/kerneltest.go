@@ -5,6 +5,7 @@
 // of 1 thread and one of 2, say) against each other bit by bit. Faults checks that wrong data is answered with a
 // *kernels.Fault that names what is wrong and where. Padding checks that a padded sequence gives the bits of the sequence
 // alone. Unbiased checks that rounding by chance has the right mean.
+// TF32 is Run for products that round to TF32.
 //
 // In fp32 an output may differ from ref by a share of the tensor's largest magnitude that rules.go states per kernel. In
 // bf16 and fp16 FlashAttention's rule holds: the largest error, against fp32 arithmetic on the same inputs, is at most
@@ -104,6 +105,14 @@ func (o Options) each(visit func(c Case, precision kernels.DType)) {
 // check runs one case on device, twice, and gives all that is wrong with the results.
 func check(device, oracle kernels.Device, c Case, precision kernels.DType) []error {
 	values := makeInputs(c, precision)
+	return checkResults(device, c, precision, values, func(l *layout) (want, exact [][]float32, err error) {
+		return expected(oracle, c, l, values)
+	}, compare)
+}
+
+// checkResults is check with what results are expected, and how an output is held against them.
+func checkResults(device kernels.Device, c Case, precision kernels.DType, values *inputs, expect func(l *layout) (want, exact [][]float32, err error),
+	compare func(c Case, l *layout, i int, got, want, exact []float32) error) []error {
 	l, err := newLayout(c, precision, values)
 	if err != nil {
 		return []error{err}
@@ -116,7 +125,7 @@ func check(device, oracle kernels.Device, c Case, precision kernels.DType) []err
 	for _, name := range l.differing(got[0], got[1]) {
 		problems = append(problems, fmt.Errorf("argument %s differs between two runs: want the same bits", name))
 	}
-	want, exact, err := expected(oracle, c, l, values)
+	want, exact, err := expect(l)
 	if err != nil {
 		return append(problems, fmt.Errorf("the case is wrong: ref: %w", err))
 	}

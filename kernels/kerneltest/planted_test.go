@@ -243,6 +243,27 @@ func TestUnbiasedReportsWrongMeans(t *testing.T) {
 	}
 }
 
+// Products in fp32 are exact enough for TF32, and those off by eight of its roundings are not.
+func TestTF32ReportsWrongProducts(t *testing.T) {
+	only := Options{Only: []kernels.Kernel{kernels.LinearDW}}
+	TF32(t, ref.New(), only)
+	r := &recorder{}
+	TF32(r, planted{Device: ref.New(), spoil: func(call *kernels.Call, segments [][]byte) {
+		for i := range kernels.Float32s(argument(call, segments, 0, 0)) {
+			kernels.Float32s(argument(call, segments, 0, 0))[i] *= 1 + 8.0/(1<<11)
+		}
+	}}, only)
+	cases := 0
+	for _, c := range Cases(kernels.LinearDW) {
+		if !c.absent("dw") && c.Step == 0 && !c.accumulates("dw") {
+			cases++
+		}
+	}
+	if len(r.problems) < cases*9/10 {
+		t.Errorf("%d reports, want nine tenths of %d: %.3q", len(r.problems), cases, r.problems)
+	}
+}
+
 func TestPaddingReportsInfluence(t *testing.T) {
 	// A device whose attention gives other bits in a batch.
 	spoil := func(call *kernels.Call, segments [][]byte) {
