@@ -21,10 +21,11 @@ import (
 type Options struct {
 	Precision kernels.DType // of activations and matrix operands; weights, statistics and sums are fp32
 	Recompute lower.Recomputation
-	Logits    int64       // bytes of a language head's logits at one time; 0: what the store's device wants (LogitsOf)
-	Update    *ir.Program // appended to the graph's list: the optimizer; nil for none
-	State     *State      // caches shared with an earlier program; nil: as many as the graph wants are made
-	Share     *Program    // a program whose memory for activations this one uses too, if it is large enough; nil for none
+	Logits    int64         // bytes of a language head's logits at one time; 0: what the store's device wants (LogitsOf)
+	Packing   lower.Packing // of weights that do not change while programs of the store run
+	Update    *ir.Program   // appended to the graph's list: the optimizer; nil for none
+	State     *State        // caches shared with an earlier program; nil: as many as the graph wants are made
+	Share     *Program      // a program whose memory for activations this one uses too, if it is large enough; nil for none
 }
 
 // Segments of a program's records.
@@ -35,8 +36,9 @@ const (
 	segMoment2
 	segControl
 	segState
-	segEnds  // inputs and outputs
-	segArena // temporaries
+	segEnds   // inputs and outputs
+	segArena  // temporaries
+	segPacked // the first of the buffers of packed weights, as many as the store has
 )
 
 // Program is a compiled graph, bound to its store.
@@ -82,8 +84,13 @@ func Lower(g *op.Graph, o Options) (ir.Program, error) {
 	if o.Logits > 0 {
 		list = lower.Chunk(list, o.Logits)
 	}
-	if o.Update != nil {
+	switch {
+	case o.Update != nil && o.Packing != lower.Unpacked:
+		return list, fmt.Errorf("weights that are trained cannot be packed (a mistake in atoll; please report it)")
+	case o.Update != nil:
 		list = ir.Append(list, *o.Update)
+	case o.Packing != lower.Unpacked:
+		list = lower.Pack(list, o.Packing, o.Precision)
 	}
 	return list, verify(list)
 }
@@ -112,21 +119,32 @@ func CompileList(list ir.Program, store *Store, o Options) (*Program, error) {
 	if o.Share != nil && o.Share.arena.Size() >= p.Layout.Bytes {
 		p.arena, p.borrowed = o.Share.arena, true
 	}
-	if err := p.allocate(); err != nil {
-		p.Free()
-		return nil, err
+	err := p.allocate()
+	if err == nil {
+		err = store.pack(list)
 	}
-	calls, err := p.calls()
+	if err == nil {
+		err = p.bind()
+	}
 	if err != nil {
 		p.Free()
 		return nil, err
 	}
-	segments := []kernels.Buffer{store.weights, store.grads, store.moments[0], store.moments[1], store.control, p.state.buffer, p.ends, p.arena}
-	if p.run, err = store.device.NewProgram(calls, segments); err != nil {
-		p.Free()
-		return nil, fmt.Errorf("prepare program for %s: %w", store.device.Name(), err)
-	}
 	return p, nil
+}
+
+// bind prepares the list for the device.
+func (p *Program) bind() error {
+	calls, err := p.calls()
+	if err != nil {
+		return err
+	}
+	s := p.store
+	segments := []kernels.Buffer{s.weights, s.grads, s.moments[0], s.moments[1], s.control, p.state.buffer, p.ends, p.arena}
+	if p.run, err = s.device.NewProgram(calls, append(segments, s.packed.buffers...)); err != nil {
+		return fmt.Errorf("prepare program for %s: %w", s.device.Name(), err)
+	}
+	return nil
 }
 
 // allocate makes the program's own memory: inputs before outputs in one exchange, so that each is one transfer.
@@ -211,6 +229,9 @@ func (p *Program) locate(id ir.ID, first int64) (kernels.Ref, error) {
 		return kernels.At(segEnds, p.places[v.Name].offset+within), nil
 	case v.Kind == ir.State && p.state.has(v.Name):
 		return kernels.At(segState, p.state.offsets[v.Name]+within), nil
+	}
+	if v.Kind == ir.Packed {
+		return p.store.locatePacked(v, within)
 	}
 	return p.store.locate(v, within)
 }

@@ -8,6 +8,7 @@ import (
 // Need is the memory, in bytes, that a store and one program over it take.
 type Need struct {
 	Weights, Gradients, Moments int64
+	Packed                      int64 // weights laid out for products
 	Caches                      int64 // of keys and values
 	Ends                        int64 // inputs and outputs
 	Activations                 int64 // all temporaries
@@ -16,7 +17,7 @@ type Need struct {
 
 // Total is what is asked of the device.
 func (n Need) Total() int64 {
-	return n.Weights + n.Gradients + n.Moments + n.Caches + n.Ends + n.Activations
+	return n.Weights + n.Gradients + n.Moments + n.Packed + n.Caches + n.Ends + n.Activations
 }
 
 // Need plans a program's memory. Neither the store nor the program needs to exist: see Sketch and Lower.
@@ -28,6 +29,9 @@ func (s *Store) Need(list ir.Program) Need {
 		n.Caches += plan.Align(v.Bytes())
 	}
 	for _, v := range list.Values {
+		if v.Kind == ir.Packed {
+			n.Packed += plan.Align(v.Bytes())
+		}
 		if (v.Kind == ir.Input || v.Kind == ir.Output) && !isControl(v.Name) {
 			n.Ends += plan.Align(v.Bytes())
 		}

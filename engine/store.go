@@ -38,6 +38,7 @@ type Store struct {
 	grads        kernels.Buffer
 	moments      [2]kernels.Buffer
 	control      kernels.Buffer
+	packed       packedWeights
 	elements     int64 // of the flat weights
 	gradElements int64 // of the flat gradients
 }
@@ -138,7 +139,7 @@ func (s *Store) Ranges() []ir.Range {
 func room(p model.Param) int64 { return plan.Align(int64(p.Len())*4) / 4 }
 
 // Bytes is the memory of the store.
-func (s *Store) Bytes() int64 { return 4 * (s.elements + 3*s.gradElements) }
+func (s *Store) Bytes() int64 { return 4*(s.elements+3*s.gradElements) + s.packed.bytes() }
 
 // Step is the vector of step numbers, to be filled before a program runs (kernels.StepLossScale and so on).
 func (s *Store) Step() []float32 {
@@ -259,4 +260,5 @@ func (s *Store) Free() {
 			b.Free()
 		}
 	}
+	s.packed.free()
 }

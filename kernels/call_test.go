@@ -128,6 +128,11 @@ func TestCheckValues(t *testing.T) {
 		{"chunk", Call{Kernel: HeadLoss, Dims: [8]int64{1, 1, 1, 0, 0, 0}}, "head.loss: R is 0, want 1 to"},
 		{"salt", Call{Kernel: Dropout, Dims: [8]int64{1, 1 << 32}}, "dropout: salt is 4294967296"},
 		{"probability", Call{Kernel: Dropout, Dims: [8]int64{1}, Scalars: [8]float32{1}}, "dropout: dropout is 1, want"},
+		{"format", Call{Kernel: Pack, Dims: [8]int64{1, 1, 0, 3, 32}}, "pack: format is 3, want 0 to 2"},
+		{"words", Call{Kernel: Pack, Dims: [8]int64{5, 33, 0, int64(PackedBF16), 191}}, "pack: S is 191, want 192 words for I=5, O=33 in bf16"},
+		{"depth of int8", Call{Kernel: Pack, Dims: [8]int64{MostInt8 + 1, 0, 0, int64(PackedI8), 0}}, "want at most 131072 in int8"},
+		{"format of activations", Call{Kernel: LinearPacked, Precision: BF16, Dims: [8]int64{0, 0, 0, 0, int64(PackedF32), 0}},
+			"linear.packed: weights in fp32 with activations in bf16"},
 		{"right", Call{Kernel: Dropout, Dims: [8]int64{1}, Scalars: [8]float32{0.999}}, ""},
 	}
 	for _, test := range tests {

@@ -20,6 +20,11 @@ func (c *Call) checkValues() error {
 	if T, P := c.Dim("T"), c.Dim("P"); P >= 0 && T > P {
 		return fmt.Errorf("%v: T=%d rows, and there are P=%d positions", c.Kernel, T, P)
 	}
+	if c.Dim("format") >= 0 {
+		if err := c.checkPacked(); err != nil {
+			return err
+		}
+	}
 	for i, name := range signature.Scalars {
 		if p := c.Scalars[i]; name == "dropout" && !(p >= 0 && p < 1) {
 			return fmt.Errorf("%v: dropout is %v, want a probability of 0 or more and below 1", c.Kernel, p)
@@ -36,6 +41,8 @@ func dimRange(name string) (low, high int64) {
 		return 0, 1
 	case name == "mode" || strings.HasSuffix(name, "Mode"):
 		return Overwrite, ByStep
+	case name == "format":
+		return 0, int64(FormatCount) - 1
 	case name == "H" || name == "R":
 		return 1, most
 	case name == "salt":

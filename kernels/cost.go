@@ -10,7 +10,7 @@ import (
 func (c *Call) Operations() float64 {
 	dim := func(name string) float64 { return float64(c.Dim(name)) }
 	switch c.Kernel {
-	case Linear, LinearDX:
+	case Linear, LinearPacked, LinearDX:
 		return 2 * dim("N") * dim("I") * dim("O")
 	case LinearDW:
 		if !c.has("dw") {

@@ -13,6 +13,8 @@ func TestCost(t *testing.T) {
 	}{
 		{"linear", Call{Kernel: Linear, Precision: BF16, Dims: [8]int64{10, 3, 5}}, []string{"pre", "res"},
 			2 * 10 * 3 * 5, 2*(10*5+10*3) + 4*(3*5+5)},
+		{"linear.packed", Call{Kernel: LinearPacked, Precision: BF16, Dims: [8]int64{10, 6, 5, 0, int64(PackedI8), 96}}, []string{"res"},
+			2 * 10 * 6 * 5, 2*(10*5+10*6) + 4*(96+5)},
 		{"linear.dx", Call{Kernel: LinearDX, Precision: F32, Dims: [8]int64{10, 3, 5}}, []string{"pre", "dres"},
 			2 * 10 * 3 * 5, 4 * (10*3 + 10*5 + 3*5)},
 		{"linear.dw added to", Call{Kernel: LinearDW, Precision: F16, Dims: [8]int64{10, 3, 5, 0, Accumulate}}, []string{"db"},

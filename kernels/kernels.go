@@ -34,9 +34,14 @@ const (
 	AdamW                           // one update with clipping and decoupled decay
 	GELUBackward                    // dpre = dy * gelu'(pre), where no product has it as its epilogue
 	GELU                            // out = gelu(pre): what linear stored, computed again in backward
+	Pack                            // a weight laid out anew for the products that will read it (Format)
+	LinearPacked                    // linear with a packed weight; in int8 the rows of x are quantized too
 
 	Count // how many there are
 )
+
+// HostOnly says that a device with memory of its own need not have k: no program there is compiled to use it.
+func HostOnly(k Kernel) bool { return k == Pack || k == LinearPacked }
 
 // Limits of a Call, fixed by the C record.
 const (

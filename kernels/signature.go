@@ -13,6 +13,7 @@ const (
 	Act     Class = iota // activations and their gradients, in the call's precision
 	Float                // always fp32: weights, their gradients, statistics, losses
 	Integer              // int32: tokens, targets, lengths, seeds
+	Words                // 32-bit words of a packed weight, see Format
 )
 
 // Access is what a kernel does with an argument.
@@ -110,6 +111,10 @@ var signatures = [Count]Signature{
 		[]string{"N", "salt"}, []string{"beta1", "beta2", "epsilon", "decay", "clip"}},
 	GELUBackward: {"gelu.backward", []Arg{out("dpre", Act, "N"), in("dy", Act, "N"), in("pre", Act, "N")}, []string{"N"}, nil},
 	GELU:         {"gelu", []Arg{out("out", Act, "N"), in("pre", Act, "N")}, []string{"N"}, nil},
+	Pack:         {"pack", []Arg{out("packed", Words, "S"), in("w", Float, "I*O")}, []string{"I", "O", "transposed", "format", "S"}, nil},
+	LinearPacked: {"linear.packed", []Arg{out("y", Act, "N*O"), in("x", Act, "N*I"), in("packed", Words, "S"),
+		optional(in("b", Float, "O")), optional(in("res", Act, "N*O"))}, // y = gelu?(x·w + b) + res
+		[]string{"N", "I", "O", "gelu", "format", "S"}, nil},
 }
 
 // Dim is the value of the named dim of c; a name the kernel lacks is a mistake in the caller and gives -1.
@@ -144,7 +149,7 @@ func (c *Call) DTypeOf(i int) DType {
 	switch SignatureOf(c.Kernel).Args[i].Class {
 	case Float:
 		return F32
-	case Integer:
+	case Integer, Words:
 		return I32
 	}
 	return c.Precision

@@ -72,7 +72,7 @@ func openClassifier(r *run) (err error) {
 	if err := r.newStore(weights, scoreParam); err != nil {
 		return err
 	}
-	c.scorer = predict.Over(r.store, r.config, r.tokenizer, r.env.Precision)
+	c.scorer = predict.Over(r.store, r.config, r.tokenizer, predict.Options{Precision: r.env.Precision})
 	return nil
 }
 

@@ -151,7 +151,7 @@ func (v *evaluator) predictions(ctx context.Context, classOf []int) (*Scored, er
 		return nil, err
 	}
 	defer store.Free()
-	m := predict.Over(store, v.model.Config, v.tokenizer, v.env.Precision)
+	m := predict.Over(store, v.model.Config, v.tokenizer, predict.Options{Precision: v.env.Precision, Packing: v.env.Packing})
 	defer m.Release()
 	m.Dir = v.model.Dir
 	return Classify(ctx, m, v.split, v.sequence, classOf)

@@ -73,5 +73,5 @@ func (v *evaluator) languageProgram(store *engine.Store, batch int) (*engine.Pro
 	if err != nil {
 		return nil, err
 	}
-	return engine.Compile(graph, store, engine.Options{Precision: v.env.Precision})
+	return engine.Compile(graph, store, engine.Options{Precision: v.env.Precision, Packing: v.env.Packing})
 }

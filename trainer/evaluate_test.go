@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"atoll/engine/lower"
 	"atoll/kernels"
 	"atoll/kernels/cpu"
 	"atoll/model"
@@ -249,5 +250,53 @@ func TestEvaluateRefuses(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestInt8KeepsTheAnswers holds a trained classifier's scores in int8 against those in fp32: close, and the same label but for ties.
+func TestInt8KeepsTheAnswers(t *testing.T) {
+	env := testEnv(t)
+	dir := prepareTexts(t, messages(400), data.Options{Task: data.Classify})
+	run := finetuned(t, dir, env)
+	var texts []string
+	for line := range strings.Lines(messages(12)) {
+		text, _, _ := strings.Cut(line, ",")
+		texts = append(texts, text, strings.ToUpper(text), text+" "+text)
+	}
+	answers := func(packing lower.Packing) []predict.Prediction {
+		m, err := predict.Load(run.Out, env.Device, predict.Options{Precision: kernels.F32, Packing: packing})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		all, err := m.Classify(context.Background(), texts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	const close = 0.01
+	exact, whole := answers(lower.Unpacked), answers(lower.PackInt8)
+	worst := 0.0
+	for i := range exact {
+		for k, score := range exact[i].Scores {
+			worst = max(worst, math.Abs(float64(score-whole[i].Scores[k])))
+		}
+		if margin := math.Abs(float64(exact[i].Scores[0] - exact[i].Scores[1])); margin > 2*close && exact[i].Best() != whole[i].Best() {
+			t.Errorf("%q: scores %v in fp32, %v in int8", texts[i], exact[i].Scores, whole[i].Scores)
+		}
+	}
+	if worst > close {
+		t.Errorf("a score is off by %g in int8, want at most %g", worst, close)
+	}
+	env.Packing = lower.PackInt8
+	e, err := Evaluate(context.Background(), EvaluateSettings{Model: run.Out, Data: dir, Split: "valid"}, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	env.Packing = lower.Unpacked
+	want, err := Evaluate(context.Background(), EvaluateSettings{Model: run.Out, Data: dir, Split: "valid"}, env)
+	if err != nil || math.Abs(e.Classification.Accuracy-want.Classification.Accuracy) > 0.03 {
+		t.Errorf("accuracy %g in int8, %g in fp32, %v", e.Classification.Accuracy, want.Classification.Accuracy, err)
 	}
 }

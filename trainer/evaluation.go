@@ -149,7 +149,7 @@ func (r *run) sample(ctx context.Context) error {
 	if r.SampleTokens == 0 || len(r.config.Labels) > 0 {
 		return nil
 	}
-	writer := predict.Over(r.store, r.config, r.tokenizer, r.env.Precision)
+	writer := predict.Over(r.store, r.config, r.tokenizer, predict.Options{Precision: r.env.Precision})
 	defer writer.Release()
 	var text []byte
 	_, err := writer.Generate(ctx, "", predict.Sampling{MaxTokens: r.SampleTokens, Temperature: 0.8, TopK: 50, Seed: r.Seed}, func(piece []byte) error {

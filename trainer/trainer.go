@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 
+	"atoll/engine/lower"
 	"atoll/kernels"
 	"atoll/trainer/metric"
 	"atoll/trainer/optim"
@@ -25,7 +26,8 @@ import (
 type Env struct {
 	Device    kernels.Device
 	Precision kernels.DType
-	Peak      float64 // operations a second that the device can do in this precision; 0 where it was not measured
+	Packing   lower.Packing // of the weights that are evaluated; of those that are trained none
+	Peak      float64       // operations a second that the device can do in this precision; 0 where it was not measured
 	Progress  *metric.ProgressLine
 
 	scaling optim.Scaling // of the loss in fp16; zero: optim.DefaultScaling

@@ -99,6 +99,16 @@ func (f *benchFlags) open() (model.Config, processor, kernels.DType, error) {
 	return c, device, precision, err
 }
 
+// openToAnswer is open for what does not train.
+func (f *benchFlags) openToAnswer() (model.Config, processor, engine.Options, error) {
+	c, err := f.config()
+	if err != nil {
+		return c, nil, engine.Options{}, err
+	}
+	device, precision, packing, err := f.device.openToAnswer(f.notes)
+	return c, device, engine.Options{Precision: precision, Packing: packing}, err
+}
+
 // randomStore makes a model with new weights.
 func randomStore(d kernels.Device, c model.Config, train bool) (*engine.Store, error) {
 	store, err := engine.NewStore(d, c.Params(), func(string) bool { return train })

@@ -21,16 +21,17 @@ type classifyBench struct {
 	Milliseconds       float64     `json:"milliseconds"` // of a batch
 	PeakShare          float64     `json:"peak_share"`
 	ResidentBytes      int64       `json:"resident_bytes"`
+	Products           string      `json:"products"` // the precision of products: the machine's, or int8
 	Machine            machineInfo `json:"machine"`
 }
 
 func (r classifyBench) String() string {
-	return fmt.Sprintf("%v\n%v\n%.1f documents/s, %.0f tokens/s, %.2f ms a batch, %.1f%% of the peak, %s resident", r.workload, r.Machine,
-		r.DocumentsPerSecond, r.TokensPerSecond, r.Milliseconds, 100*r.PeakShare, showBytes(r.ResidentBytes))
+	return fmt.Sprintf("%v\n%v\n%.1f documents/s, %.0f tokens/s, %.2f ms a batch, %.1f%% of the peak in %s, products in %s, %s resident", r.workload, r.Machine,
+		r.DocumentsPerSecond, r.TokensPerSecond, r.Milliseconds, 100*r.PeakShare, r.Machine.Precision, r.Products, showBytes(r.ResidentBytes))
 }
 
 func newBenchClassify(s streams) *cobra.Command {
-	f := &benchFlags{shapeFlags: shapeFlags{batch: 16, sequence: 128, labels: 4}, steps: 10}
+	f := &benchFlags{shapeFlags: shapeFlags{batch: 16, sequence: 128, labels: 4}, device: deviceFlags{answers: true}, steps: 10}
 	return benchCommand(s, &cobra.Command{
 		Use:     "classify",
 		Short:   "Scoring of documents that are --seq tokens long, in batches",
@@ -39,7 +40,7 @@ func newBenchClassify(s streams) *cobra.Command {
 }
 
 func benchClassify(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
-	c, device, precision, err := f.open()
+	c, device, o, err := f.openToAnswer()
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +54,7 @@ func benchClassify(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := engine.Compile(graph, store, engine.Options{Precision: precision})
+	p, err := engine.Compile(graph, store, o)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +74,8 @@ func benchClassify(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
 	}
 	r := classifyBench{workload: f.workload(c), DocumentsPerSecond: float64(f.batch) / seconds, Milliseconds: 1e3 * seconds, ResidentBytes: trainer.PeakMemory()}
 	r.TokensPerSecond = r.DocumentsPerSecond * float64(f.sequence)
-	r.Machine = measureMachine(device, precision)
+	r.Machine = measureMachine(device, o.Precision)
+	r.Products = answerName(o.Precision, o.Packing, device)
 	forward := metric.TrainingFLOPs(c.Layers, c.Width, 0, f.sequence) / 3 // without the language head
 	r.PeakShare = metric.PeakShare(r.TokensPerSecond, forward, r.Machine.Peak)
 	return r, nil

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"atoll/engine"
+	"atoll/engine/ir"
 	"atoll/model"
 	"atoll/model/gpt2"
 	"atoll/model/predict"
@@ -18,16 +19,17 @@ type generateBench struct {
 	workload
 	TokensPerSecond float64     `json:"tokens_per_second"`
 	Milliseconds    float64     `json:"milliseconds"`    // of a token in every row
-	BandwidthShare  float64     `json:"bandwidth_share"` // of the machine's, if each weight is read once a token
+	BandwidthShare  float64     `json:"bandwidth_share"` // of the machine's, for products' weights, each read once a token
 	PromptTokens    float64     `json:"prompt_tokens_per_second"`
 	PromptTime      float64     `json:"prompt_milliseconds"` // to read a prompt of --seq tokens in every row
 	ResidentBytes   int64       `json:"resident_bytes"`
+	Products        string      `json:"products"` // the precision of products: the machine's, or int8
 	Machine         machineInfo `json:"machine"`
 }
 
 func (r generateBench) String() string {
-	return fmt.Sprintf("%v\n%v\n%.1f tokens/s, %.2f ms a token, %.1f%% of the memory's bandwidth, %s resident\nthe prompt: %.1f tokens/s, %.2f ms", r.workload, r.Machine,
-		r.TokensPerSecond, r.Milliseconds, 100*r.BandwidthShare, showBytes(r.ResidentBytes), r.PromptTokens, r.PromptTime)
+	return fmt.Sprintf("%v\n%v\n%.1f tokens/s, %.2f ms a token, %.1f%% of the memory's bandwidth, products in %s, %s resident\nthe prompt: %.1f tokens/s, %.2f ms", r.workload, r.Machine,
+		r.TokensPerSecond, r.Milliseconds, 100*r.BandwidthShare, r.Products, showBytes(r.ResidentBytes), r.PromptTokens, r.PromptTime)
 }
 
 func newBenchGenerate(s streams) *cobra.Command {
@@ -35,11 +37,11 @@ func newBenchGenerate(s streams) *cobra.Command {
 		Use:     "generate",
 		Short:   "Decoding with caches, one token a row behind --seq tokens of text, and reading that text",
 		Example: "  atoll bench generate --model gpt2 --batch 1 --seq 128",
-	}, &benchFlags{shapeFlags: shapeFlags{batch: 1, sequence: 128}, steps: 32}, benchGenerate)
+	}, &benchFlags{shapeFlags: shapeFlags{batch: 1, sequence: 128}, device: deviceFlags{answers: true}, steps: 32}, benchGenerate)
 }
 
 func benchGenerate(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
-	c, device, precision, err := f.open()
+	c, device, o, err := f.openToAnswer()
 	if err != nil {
 		return nil, err
 	}
@@ -50,12 +52,13 @@ func benchGenerate(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
 		return nil, err
 	}
 	defer store.Free()
-	prompt, err := compileDecoder(store, c, f.batch, min(f.sequence, predict.PromptChunk), engine.Options{Precision: precision})
+	prompt, err := compileDecoder(store, c, f.batch, min(f.sequence, predict.PromptChunk), o)
 	if err != nil {
 		return nil, err
 	}
 	defer prompt.Free()
-	p, err := compileDecoder(store, c, f.batch, 1, engine.Options{Precision: precision, State: prompt.State()})
+	o.State = prompt.State()
+	p, err := compileDecoder(store, c, f.batch, 1, o)
 	if err != nil {
 		return nil, err
 	}
@@ -71,8 +74,9 @@ func benchGenerate(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
 	}
 	r := generateBench{workload: f.workload(c), TokensPerSecond: float64(f.batch) / seconds, Milliseconds: 1e3 * seconds, ResidentBytes: trainer.PeakMemory()}
 	r.PromptTokens, r.PromptTime = float64(f.batch*f.sequence)/reading, 1e3*reading
-	r.Machine = measureMachine(device, precision)
-	r.BandwidthShare = share(4*float64(c.ParamCount())/seconds, r.Machine.Bandwidth)
+	r.Machine = measureMachine(device, o.Precision)
+	r.Products = answerName(o.Precision, o.Packing, device)
+	r.BandwidthShare = share(float64(productWeights(p.List))/seconds, r.Machine.Bandwidth)
 	return r, nil
 }
 
@@ -90,6 +94,18 @@ func compileDecoder(store *engine.Store, c model.Config, batch, tokens int, o en
 		p.Ints(gpt2.Lengths)[b] = int32(tokens)
 	}
 	return p, nil
+}
+
+// productWeights is the bytes of the weights that the products of a list read.
+func productWeights(list ir.Program) (total int64) {
+	for n := range list.Instrs {
+		for _, name := range []string{"w", "packed"} {
+			if id := list.Instrs[n].Arg(name); id != ir.None {
+				total += list.Values[id].Bytes()
+			}
+		}
+	}
+	return total
 }
 
 // readPrompt reads tokens in every row as the generator does, a chunk at a time. A last chunk that is not full takes as long as a

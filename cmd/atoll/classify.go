@@ -38,6 +38,7 @@ func newClassify(s streams) *cobra.Command {
 	flags.StringVar(&f.model, "model", "", "run, checkpoint or Hugging Face GPT-2 directory with a classification head (required)")
 	f.inputFlags.add(flags)
 	flags.Float64Var(&f.threshold, "threshold", 0.5, "with several labels a text: the least score of a label that is given")
+	f.device.answers = true
 	f.device.add(flags)
 	flags.BoolVar(&f.asJSON, "json", true, "results are JSON lines: --json=false is refused")
 	withConfig(c)

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"atoll/engine/lower"
 	"atoll/kernels"
 	"atoll/kernels/cpu"
 	"atoll/kernels/cuda"
@@ -24,11 +25,16 @@ type deviceFlags struct {
 	precision string
 	threads   int
 	variant   string
+	answers   bool // of a command that runs a model and does not train it: it may compute in int8
 }
 
 func (f *deviceFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(&f.precision, "precision", "auto", "auto, fp32, tf32, bf16 or fp16 (auto: bf16 where the device computes in it "+
-		"natively, else fp32; tf32: fp32 whose products round to 10 bits of fraction, for tensor cores of a GPU; fp16 trains with a scaled loss)")
+	choice, last := "auto, fp32, tf32, bf16 or fp16", "fp16 trains with a scaled loss"
+	if f.answers {
+		choice, last = "auto, fp32, tf32, bf16, fp16 or int8", "int8: products of whole numbers, on the CPU, a little less exact than bf16"
+	}
+	flags.StringVar(&f.precision, "precision", "auto", choice+" (auto: bf16 where the device computes in it "+
+		"natively, else fp32; tf32: fp32 whose products round to 10 bits of fraction, for tensor cores of a GPU; "+last+")")
 	flags.StringVar(&f.device, "device", "auto", "auto, cpu, cuda or cuda:N")
 	flags.IntVar(&f.threads, "threads", 0, "CPU threads; 0: one for each processor. Results do not depend on it")
 	flags.StringVar(&f.variant, "cpu-variant", "", "force an instruction set (see atoll inspect devices); default: the fastest")
@@ -60,8 +66,42 @@ func (f *deviceFlags) open(notes io.Writer) (processor, kernels.DType, error) {
 	return d, precision, nil
 }
 
+// openToAnswer is open for a command that does not train, and says how weights are packed: on the CPU they are.
+func (f *deviceFlags) openToAnswer(notes io.Writer) (processor, kernels.DType, lower.Packing, error) {
+	d, precision, err := f.open(notes)
+	if _, isCPU := d.(onCPU); err != nil || !isCPU {
+		return d, precision, lower.Unpacked, err
+	}
+	if f.precision == int8Name {
+		return d, precision, lower.PackInt8, nil
+	}
+	return d, precision, lower.PackAlike, nil
+}
+
+// int8Name is a precision of products alone, with activations in fp32.
+const int8Name = "int8"
+
+// int8 is the precision of activations where products are of whole numbers.
+func (f *deviceFlags) int8(d processor) (kernels.DType, error) {
+	if !f.answers {
+		return 0, usage("--precision int8 is for commands that run a model: generate, classify, evaluate, serve, bench generate and bench classify; want fp32, bf16 or fp16 here")
+	}
+	if _, isCPU := d.(onCPU); !isCPU {
+		return 0, usage("--precision int8 is for the CPU, and the device is %s: want --device cpu, or bf16 here", d.Name())
+	}
+	return kernels.F32, nil
+}
+
 // tf32 is a precision of products alone: everything is stored in fp32.
 const tf32 = "tf32"
+
+// answerName is nameOf for a command that does not train.
+func answerName(precision kernels.DType, packing lower.Packing, d processor) string {
+	if packing == lower.PackInt8 {
+		return int8Name
+	}
+	return nameOf(precision, d)
+}
 
 // nameOf is the precision that d computes in, as the user writes it.
 func nameOf(precision kernels.DType, d processor) string {
@@ -165,11 +205,16 @@ func (f *deviceFlags) dtype(d processor) (kernels.DType, error) {
 		return kernels.BF16, nil
 	case "fp16":
 		return kernels.F16, nil
+	case int8Name:
+		return f.int8(d)
 	case "auto":
 		if d.Native(kernels.BF16) {
 			return kernels.BF16, nil
 		}
 		return kernels.F32, nil
+	}
+	if f.answers {
+		return 0, usage("--precision %s: want auto, fp32, tf32, bf16, fp16 or int8", f.precision)
 	}
 	return 0, usage("--precision %s: want auto, fp32, tf32, bf16 or fp16", f.precision)
 }

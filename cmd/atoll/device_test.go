@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"atoll/kernels/cuda"
+	"atoll/model"
 )
 
 // Where no GPU can be had, asking for one is one line that says what to do, and auto computes on the CPU; in a build with CUDA
@@ -52,10 +53,35 @@ func TestTrainingWithoutGPU(t *testing.T) {
 
 func TestDeviceUsage(t *testing.T) {
 	for _, arguments := range []string{"--device gpu", "--device cuda:x", "--device cuda:-1", "--device cuda --cpu-variant portable", "--threads -1",
-		"--device cpu --precision tf32", "--precision tf33"} {
+		"--device cpu --precision tf32", "--precision tf33", "--precision int8"} {
 		code, _, errs := command(t, "", append([]string{"bench", "train"}, strings.Fields(arguments)...)...)
 		if code != exitUsage || !strings.Contains(errs, "want") {
 			t.Errorf("%s: exit %d, stderr %q, want 2 and what is wanted", arguments, code, errs)
+		}
+	}
+}
+
+// Commands that run a model compute in int8, those that train say who does.
+func TestInt8(t *testing.T) {
+	classifier, writer := writeModel(t, tinyConfig(model.SingleLabel, "a", "b")), writeModel(t, tinyConfig(model.LanguageModel))
+	for _, arguments := range [][]string{
+		{"classify", "--model", classifier}, {"generate", "--model", writer, "--max-tokens", "3"},
+		{"bench", "classify", "--model", "mini", "--batch", "1", "--seq", "8", "--steps", "1"},
+		{"bench", "generate", "--model", "mini", "--batch", "1", "--seq", "8", "--steps", "1"},
+	} {
+		if out := mustRun(t, "a text\n", append(arguments, "--precision", "int8", "--device", "cpu")...); out == "" {
+			t.Errorf("%v prints nothing", arguments)
+		}
+		code, _, errs := command(t, "a text\n", append(arguments, "--precision", "int4")...)
+		if code != exitUsage || !strings.Contains(errs, "fp16 or int8") {
+			t.Errorf("%v --precision int4: exit %d, stderr %q, want 2 and what there is", arguments, code, errs)
+		}
+	}
+	for _, arguments := range [][]string{{"bench", "train"}, {"bench", "kernels"}, {"inspect", "program"},
+		{"pretrain", "--data", "x", "--out", "y", "--steps", "1"}, {"finetune", "--data", "x", "--out", "y", "--from", "z"}} {
+		code, _, errs := command(t, "", append(arguments, "--precision", "int8", "--device", "cpu")...)
+		if code != exitUsage || !strings.Contains(errs, "--precision int8 is for commands that run a model: generate, classify") {
+			t.Errorf("%v: exit %d, stderr %q, want 2 and which commands take int8", arguments, code, errs)
 		}
 	}
 }

@@ -39,6 +39,7 @@ func newEvaluate(s streams) *cobra.Command {
 	f.BoolVar(&e.Baseline, "baseline", true, "score an n-gram baseline beside a classifier")
 	f.StringVar(&e.report, "report", "", "HTML file to write: scores, confusion matrix, calibration, mistakes")
 	f.BoolVar(&e.overwrite, "overwrite", false, "replace the file of --report")
+	e.device.answers = true
 	e.device.add(f)
 	f.BoolVar(&e.asJSON, "json", false, "print the scores as JSON")
 	withConfig(c)
@@ -63,13 +64,13 @@ func evaluate(ctx context.Context, s streams, e *evaluateFlags) error {
 	if err := e.validate(); err != nil {
 		return err
 	}
-	device, precision, err := e.device.open(s.err)
+	device, precision, packing, err := e.device.openToAnswer(s.err)
 	if err != nil {
 		return err
 	}
 	defer device.Close()
 	e.Threads = device.Threads()
-	result, err := trainer.Evaluate(ctx, e.EvaluateSettings, trainer.Env{Device: device, Precision: precision})
+	result, err := trainer.Evaluate(ctx, e.EvaluateSettings, trainer.Env{Device: device, Precision: precision, Packing: packing})
 	if ctx.Err() != nil {
 		return errInterrupted
 	}
@@ -88,7 +89,7 @@ func evaluate(ctx context.Context, s streams, e *evaluateFlags) error {
 		return err
 	}
 	// After the scores, which are then not lost where the file cannot be written.
-	if err := trainer.WriteReport(e.report, evaluationReport(result, device.Describe()+", "+nameOf(precision, device))); err != nil {
+	if err := trainer.WriteReport(e.report, evaluationReport(result, device.Describe()+", "+answerName(precision, packing, device))); err != nil {
 		return err
 	}
 	if !e.asJSON {

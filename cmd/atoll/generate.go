@@ -46,6 +46,7 @@ func newGenerate(s streams) *cobra.Command {
 	flags.IntVar(&f.TopK, "top-k", 0, "draw from the k likeliest tokens only; 0: from all")
 	flags.Float64Var(&f.TopP, "top-p", 1, "draw from the likeliest tokens that together have this probability")
 	flags.Uint64Var(&f.Seed, "seed", 1, "of the draws: the same seed gives the same text")
+	f.device.answers = true
 	f.device.add(flags)
 	flags.BoolVar(&f.asJSON, "json", false, "print one JSON document at the end")
 	withConfig(c)

@@ -56,7 +56,7 @@ func wholeGPU(notes io.Writer) (*cuda.Device, error) {
 func lacking(d *cuda.Device) string {
 	var names []string
 	for k := range kernels.Count {
-		if !d.Has(k) {
+		if !d.Has(k) && !kernels.HostOnly(k) {
 			names = append(names, k.String())
 		}
 	}

@@ -17,11 +17,11 @@ func loadModel(s streams, path string, f *deviceFlags) (*loadedModel, error) {
 	if path == "" {
 		return nil, usage("no model given: want --model MODEL, a run, a checkpoint or a Hugging Face GPT-2 directory")
 	}
-	device, precision, err := f.open(s.err)
+	device, precision, packing, err := f.openToAnswer(s.err)
 	if err != nil {
 		return nil, err
 	}
-	m, err := predict.Load(path, device, predict.Options{Precision: precision, Mapped: true})
+	m, err := predict.Load(path, device, predict.Options{Precision: precision, Packing: packing, Mapped: true})
 	if err != nil {
 		device.Close()
 		return nil, err

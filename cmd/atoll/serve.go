@@ -23,7 +23,7 @@ type serveFlags struct {
 }
 
 func newServe(s streams) *cobra.Command {
-	f, device := serveFlags{limits: server.DefaultLimits()}, deviceFlags{}
+	f, device := serveFlags{limits: server.DefaultLimits()}, deviceFlags{answers: true}
 	c := &cobra.Command{
 		Use:   "serve --model MODEL",
 		Short: "Answer classification requests over HTTP, with a page to try the model on",
@@ -61,7 +61,7 @@ func serve(ctx context.Context, s streams, f *serveFlags, device *deviceFlags) (
 	if err != nil {
 		return usage("serve: %w", err)
 	}
-	d, precision, err := device.open(s.err)
+	d, precision, packing, err := device.openToAnswer(s.err)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func serve(ctx context.Context, s streams, f *serveFlags, device *deviceFlags) (
 		}
 	}()
 	err = web.Serve(ctx, listener, func(ctx context.Context) (_ server.Model, err error) {
-		if m, err = predict.Load(f.model, d, predict.Options{Precision: precision}); err != nil {
+		if m, err = predict.Load(f.model, d, predict.Options{Precision: precision, Packing: packing}); err != nil {
 			return server.Model{}, err
 		}
 		for _, w := range m.Warnings {
@@ -91,7 +91,7 @@ func serve(ctx context.Context, s streams, f *serveFlags, device *deviceFlags) (
 			return server.Model{}, err
 		}
 		served := servedModel(f, m)
-		fmt.Fprintf(s.err, "%s, %v\n%s: %v, %d labels, from %s\nlistening on http://%s\n", d.Describe(), precision,
+		fmt.Fprintf(s.err, "%s, %s\n%s: %v, %d labels, from %s\nlistening on http://%s\n", d.Describe(), answerName(precision, packing, d),
 			served.Name, served.Problem, len(served.Labels), m.Dir, listener.Addr())
 		return served, nil
 	})

@@ -1,5 +1,7 @@
 package ir
 
+import "atoll/kernels"
+
 // Names of the flat views of a model's memory that the optimizer works on: all parameters after one another, each at the
 // same element of the gradients and of both moments. Padding between tensors is zero in all four.
 const (
@@ -20,6 +22,15 @@ const (
 // BlockPrefix begins the name of a temporary that goes into a transformer block, or comes out of the last one; its number
 // follows.
 const BlockPrefix = "block."
+
+// PackedName is the name of a copy of a parameter in a format, by the way in which the parameter is stored.
+func PackedName(parameter string, format kernels.Format, transposed bool) string {
+	name := parameter + ".packed." + format.String()
+	if transposed {
+		name += ".transposed"
+	}
+	return name
+}
 
 // Range is a run of parameters that are updated alike: Length elements of the flat weights from First on, whose gradients
 // and moments start at FirstGrad.

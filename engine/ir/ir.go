@@ -28,10 +28,11 @@ const (
 	State              // kept on the device between runs: optimizer moments, caches of keys and values
 	Input              // written by the host before a run
 	Output             // read by the host after it
+	Packed             // a parameter laid out anew for products, by an instruction of Once
 )
 
 func (k Kind) String() string {
-	return [...]string{"temp", "param", "grad", "state", "input", "output"}[k]
+	return [...]string{"temp", "param", "grad", "state", "input", "output", "packed"}[k]
 }
 
 // Value is a tensor of the program.
@@ -68,11 +69,12 @@ type Instr struct {
 type Program struct {
 	Values []Value
 	Instrs []Instr
+	Once   []Instr // run once for all programs of a model, before any of them: they make the packed values from parameters
 }
 
 // Clone copies p, so that a pass leaves its argument alone.
 func (p Program) Clone() Program {
-	return Program{Values: slices.Clone(p.Values), Instrs: slices.Clone(p.Instrs)}
+	return Program{Values: slices.Clone(p.Values), Instrs: slices.Clone(p.Instrs), Once: slices.Clone(p.Once)}
 }
 
 // Arg is the value bound to the named argument, None where it is absent.
@@ -155,7 +157,7 @@ func (i *Instr) SharesMode(a, b string) bool {
 	return s.ModeName(a) == s.ModeName(b)
 }
 
-// Append gives the instructions of p followed by those of q. Named values of one name are one value in the result.
+// Append gives the instructions of p followed by those of q, which has none that run once. Named values of one name are one value in the result.
 func Append(p, q Program) Program {
 	out := p.Clone()
 	named := map[string]ID{}

@@ -12,7 +12,7 @@ import (
 //
 //   - a kernel's arguments are the ones of its signature: present unless optional, of the class's element type, and as
 //     large as the dims say; its precision and the modes of its sums are ones that exist;
-//   - a temporary is written before it is read, and an instruction writes something that is read or an end of the program,
+//   - a temporary is written before it is read, a packed weight by an instruction that runs once and by no other, and an instruction writes something that is read or an end of the program,
 //     and no optional argument that nobody reads (that would be work for nothing);
 //   - parameters are written by the optimizer alone, inputs by no instruction, outputs by at least one, and a gradient that
 //     nothing reads by at least one;
@@ -24,6 +24,11 @@ func Verify(p Program) error {
 	var all []error
 	written := make([]bool, len(p.Values))
 	read := make([]bool, len(p.Values))
+	for n := range p.Once {
+		if err := verifyOnce(p, &p.Once[n], written, read); err != nil {
+			all = append(all, fmt.Errorf("instruction %d of those that run once: %w", n, err))
+		}
+	}
 	for n := range p.Instrs {
 		i := &p.Instrs[n]
 		if err := verifyInstr(p, i, written, read); err != nil {
@@ -42,6 +47,17 @@ func Verify(p Program) error {
 		}
 	}
 	return errors.Join(all...)
+}
+
+// verifyOnce allows what makes a packed weight from a parameter.
+func verifyOnce(p Program, i *Instr, written, read []bool) error {
+	if err := verifyInstr(p, i, written, read); err != nil {
+		return err
+	}
+	if i.Kernel != kernels.Pack || p.Values[i.Arg("w")].Kind != Param || p.Values[i.Arg("packed")].Kind != Packed {
+		return fmt.Errorf("%v makes %s, want pack, and a packed weight of a parameter", i.Kernel, p.name(i.Args[0]))
+	}
+	return nil
 }
 
 func verifyInstr(p Program, i *Instr, written, read []bool) error {
@@ -67,7 +83,7 @@ func verifyInstr(p Program, i *Instr, written, read []bool) error {
 			return err
 		}
 		if i.Reads(at) {
-			if p.Values[id].Kind == Temp && !written[id] {
+			if (p.Values[id].Kind == Temp || p.Values[id].Kind == Packed) && !written[id] {
 				return fmt.Errorf("argument %s reads %s before anything writes it", arg.Name, p.name(id))
 			}
 			read[id] = true
@@ -130,6 +146,8 @@ func verifyWrite(p Program, i *Instr, at int) error {
 	switch v := p.Values[id]; {
 	case v.Kind == Input:
 		return fmt.Errorf("argument %s writes the input %s", arg.Name, p.name(id))
+	case v.Kind == Packed && i.Kernel != kernels.Pack:
+		return fmt.Errorf("argument %s writes the packed weight %s: only pack may", arg.Name, p.name(id))
 	case v.Kind == Param && arg.Access != kernels.InOut:
 		return fmt.Errorf("argument %s writes the parameter %s: only the optimizer may", arg.Name, p.name(id))
 	}

@@ -6,8 +6,7 @@
 #ifndef ATOLL_GEMM_H
 #define ATOLL_GEMM_H
 
-#include "gemm_pack.h"
-#include "lanes.h"
+#include "gemm_packed.h"
 
 // KC steps of depth: a panel of b (16 KB with AVX2) stays in the first cache while it meets all rows of the chunk. A step is
 // one value of k, or two where bf16 is packed in words.
@@ -20,6 +19,7 @@ typedef void gemm_store(const gemm *g, int64_t m, int64_t n, int64_t rows, int64
 
 struct gemm {
 	gemm_operand a, b; // the long side of a is M, that of b is N; the depth of both is K
+	packed_weight packed; // stands for b where it has words
 	uint32_t precision; // what fp32 operands are rounded to
 	gemm_store *store;
 	const void *context; // of store
@@ -36,7 +36,8 @@ struct gemm {
 // Where a worker stands in its chunk: rows m..end-1, columns n..n_end-1, a block of K, and both packed operands.
 typedef struct {
 	int64_t m, end, n, n_end, block, k, kc;
-	float *a, *b;
+	float *a;
+	const float *b;
 	int64_t stride; // floats from one panel of rows to the next
 } gemm_step;
 
@@ -75,6 +76,10 @@ static int64_t per_step(uint32_t precision) {
 }
 
 static void tile(const gemm *g, int64_t kc, const float *a, const float *b, float *c, int add) {
+	if (in_place(&g->packed, g->precision)) {
+		tile_packed(&g->packed, kc, a, b, c, add);
+		return;
+	}
 #ifdef NATIVE_BF16
 	if (g->precision == DT_BF16) {
 		tile_bf16((kc + 1) / 2, a, b, c, add);
@@ -96,7 +101,8 @@ static int64_t gemm_cut(gemm *g, int64_t row_chunks, int64_t column_chunks) {
 	g->columns = larger(1, pieces(pieces(N, column_chunks), NR)) * NR;
 	g->row_chunks = pieces(M, g->rows);
 	g->all_chunks = g->row_chunks * pieces(N, g->columns);
-	return pieces(g->all_chunks, team_size(g->team)) * (g->rows * g->columns + PACKING * (g->rows + g->columns));
+	const int64_t packing = PACKING * (g->packed.words ? g->rows : g->rows + g->columns);
+	return pieces(g->all_chunks, team_size(g->team)) * (g->rows * g->columns + packing);
 }
 
 // gemm_cut_best cuts the output into the chunks that fit the caches and end the soonest: even ones, as many as the workers
@@ -173,13 +179,22 @@ static void gemm_panel(const gemm *g, const gemm_step *s, int64_t n, float *sums
 	const int64_t next_kc = smaller(s->kc, g->b.depth - next_k);
 	for (int64_t i = 0; i < panels; i++) {
 		const int64_t m = s->m + i * MR, rows = smaller(MR, s->end - m);
-		if (next_kc > 0) prefetch_columns(&g->b, next, next_k, next_kc, i, panels);
+		if (next_kc > 0 && g->packed.words) prefetch_packed(&g->packed, next, next_k, next_kc, i, panels);
+		else if (next_kc > 0) prefetch_columns(&g->b, next, next_k, next_kc, i, panels);
 		if (last) prefetch_stored(g, m, n, rows);
 		if (s->block > 0) prefetch_sums(sums);
 		tile(g, s->kc, s->a + i * s->stride, s->b, sums, s->block > 0);
 		if (last) g->store(g, m, n, rows, columns, sums);
 		if (g->blocks > 1) sums += MR * NR;
 	}
+}
+
+// packed_columns gives the panel of columns from j on for the step's block: where it lies, or made at panel.
+static const float *packed_columns(const gemm *g, const gemm_step *s, int64_t j, float *panel) {
+	if (in_place(&g->packed, g->precision)) return packed_at(&g->packed, j, s->k);
+	if (g->packed.words) widen_columns(panel, &g->packed, j, s->k, s->kc);
+	else pack_columns(panel, &g->b, g->precision, j, 1, 0, s->k, s->kc);
+	return panel;
 }
 
 // gemm_chunk computes chunk i of the plan. It is a team_body over 0..all_chunks-1 with a gemm for its argument.
@@ -190,16 +205,15 @@ static void gemm_chunk(void *arg, int64_t i, int worker) {
 	s.n_end = smaller(s.n + g->columns, g->b.count);
 	const int64_t panels = pieces(s.end - s.m, MR);
 	s.a = team_scratch(g->team, worker, (g->a_floats + g->b_floats + g->sum_floats) * sizeof(float));
-	s.b = s.a + g->a_floats;
-	float *sums = s.b + g->b_floats;
-	prefetch_columns(&g->b, s.n, 0, smaller(g->depth, g->a.depth), 0, 1);
+	float *panel = s.a + g->a_floats, *sums = panel + g->b_floats;
+	if (!g->packed.words) prefetch_columns(&g->b, s.n, 0, smaller(g->depth, g->a.depth), 0, 1);
 	for (; s.block < g->blocks; s.block++) {
 		s.k = s.block * g->depth;
 		s.kc = smaller(g->depth, g->a.depth - s.k);
 		s.stride = pieces(s.kc, per_step(g->precision)) * MR + 16;
 		pack_rows(s.a, &g->a, g->precision, s.m, panels, s.stride, s.k, s.kc);
 		for (int64_t j = s.n; j < s.n_end; j += NR) {
-			pack_columns(s.b, &g->b, g->precision, j, 1, 0, s.k, s.kc);
+			s.b = packed_columns(g, &s, j, panel);
 			gemm_panel(g, &s, j, g->blocks > 1 ? sums + (j - s.n) * panels * MR : sums);
 		}
 	}

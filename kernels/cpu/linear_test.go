@@ -68,35 +68,10 @@ func (p product) run(t *testing.T, device *Device, n int64, x, w, b []byte) []by
 	_, out := p.widths()
 	y := make([]byte, n*out*int64(p.precision.Size()))
 	call := kernels.Call{Kernel: p.kernel, Precision: p.precision, Dims: [8]int64{n, p.I, p.O, p.transposed}}
-	places := [][]byte{y, nil, x, w, b, nil}
 	if p.kernel == kernels.LinearDX {
-		places = [][]byte{y, x, w, nil, nil}
+		return runCall(t, device, call, y, x, w, nil, nil)
 	}
-	var segments []kernels.Buffer
-	for i, content := range places {
-		call.Args[i] = kernels.None
-		if content == nil {
-			continue
-		}
-		buffer, err := device.NewBuffer(int64(len(content)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer buffer.Free()
-		copy(buffer.Bytes(), content)
-		call.Args[i] = kernels.At(len(segments), 0)
-		segments = append(segments, buffer)
-	}
-	program, err := device.NewProgram([]kernels.Call{call}, segments)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer program.Free()
-	if err := program.Run(); err != nil {
-		t.Fatal(err)
-	}
-	copy(y, segments[0].Bytes())
-	return y
+	return runCall(t, device, call, y, nil, x, w, b, nil)
 }
 
 // A NaN and an infinity reach every sum they belong to, through zeros too, and no other.

@@ -8,6 +8,8 @@
 #include "head_loss.h"
 #include "linear.h"
 #include "losses.h"
+#include "linear_packed.h"
+#include "pack.h"
 #include "peak.h"
 #include "rows.h"
 
@@ -28,6 +30,8 @@ const atoll_variant VARIANT = {
 		[K_LINEAR_DW] = linear_dw,
 		[K_GELU_BACKWARD] = gelu_backward,
 		[K_GELU] = gelu_forward,
+		[K_PACK] = pack_weight,
+		[K_LINEAR_PACKED] = linear_packed,
 		[K_ATTENTION] = attention,
 		[K_ATTENTION_BACKWARD] = attention_backward,
 		[K_ATTENTION_CACHED] = attention_cached,

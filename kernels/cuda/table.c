@@ -2,6 +2,8 @@
 
 #include "launchers.h"
 
+// Without pack and linear.packed: products on a GPU read weights as they are.
+
 const gpu_kernel gpu_kernels[K_COUNT] = {
 	[K_EMBED] = {launch_embed, NULL},
 	[K_EMBED_BACKWARD] = {launch_embed_backward, embed_backward_workspace},

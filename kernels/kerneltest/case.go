@@ -94,12 +94,11 @@ func (c Case) Precisions() []kernels.DType {
 	if c.In != nil {
 		return c.In
 	}
-	for _, a := range kernels.SignatureOf(c.Kernel).Args {
-		if a.Class == kernels.Act {
-			return []kernels.DType{kernels.F32, kernels.BF16, kernels.F16}
-		}
+	precisions := []kernels.DType{kernels.F32}
+	if slices.ContainsFunc(kernels.SignatureOf(c.Kernel).Args, func(a kernels.Arg) bool { return a.Class == kernels.Act }) {
+		precisions = append(precisions, kernels.BF16, kernels.F16)
 	}
-	return []kernels.DType{kernels.F32}
+	return slices.DeleteFunc(precisions, func(p kernels.DType) bool { return !c.formats(p) })
 }
 
 // absent says whether the argument is left out.

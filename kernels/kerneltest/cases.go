@@ -15,6 +15,10 @@ func Cases(k kernels.Kernel) []Case {
 		return layerNormBackwardCases()
 	case kernels.Linear:
 		return linearCases()
+	case kernels.Pack:
+		return packCases()
+	case kernels.LinearPacked:
+		return linearPackedCases()
 	case kernels.LinearDX:
 		return linearDXCases()
 	case kernels.LinearDW:

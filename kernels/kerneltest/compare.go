@@ -104,6 +104,9 @@ func shapeOf(call *kernels.Call, i int) []int64 {
 		}
 		shape = append(shape, v)
 	}
+	if call.DTypeOf(i) == kernels.I32 {
+		shape = append(shape, 2) // halves of words
+	}
 	return shape
 }
 

@@ -9,6 +9,9 @@ import (
 	"atoll/kernels/ref"
 )
 
+// unwritten is what a packed weight holds before it is written.
+const unwritten = 0x7fb6ffa5
+
 // lossScale is step[StepLossScale] of every case.
 const lossScale = 1.0 / 37
 
@@ -28,11 +31,18 @@ func makeInputs(c Case, precision kernels.DType) *inputs {
 		if err != nil || c.absent(arg.Name) {
 			continue // a wrong case is reported by NewProgram
 		}
-		if arg.Access == kernels.Out {
+		random := rand.New(rand.NewPCG(hash(c.Name(kernels.F32)), uint64(i)))
+		switch {
+		case arg.Class == kernels.Words && arg.Access == kernels.Out:
+			values.ints[i] = slices.Repeat([]int32{unwritten}, int(n))
+			continue
+		case arg.Class == kernels.Words:
+			values.ints[i] = c.words(n, random)
+			continue
+		case arg.Access == kernels.Out:
 			values.floats[i] = make([]float32, n)
 			continue
 		}
-		random := rand.New(rand.NewPCG(hash(c.Name(kernels.F32)), uint64(i)))
 		if arg.Class == kernels.Integer {
 			values.ints[i] = c.integers(arg.Name, int(n), random)
 			continue

@@ -117,10 +117,17 @@ func contents(c Case, i int, dtype kernels.DType, values *inputs) ([]byte, error
 	return content, kernels.Narrow(content, x, dtype)
 }
 
-// floats decodes argument i from memory.
+// floats decodes argument i from memory. A word of a packed weight gives its two halves, as whole numbers.
 func (l *layout) floats(memory [][]byte, i int) ([]float32, error) {
 	p := l.args[i]
 	raw := memory[p.segment][p.offset:p.end]
+	if p.dtype == kernels.I32 {
+		halves := make([]float32, 0, len(raw)/2)
+		for _, h := range kernels.Uint16s(raw) {
+			halves = append(halves, float32(h))
+		}
+		return halves, nil
+	}
 	x := make([]float32, len(raw)/p.dtype.Size())
 	return x, kernels.Widen(x, raw, p.dtype)
 }

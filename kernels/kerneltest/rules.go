@@ -29,7 +29,7 @@ func ruleOf(c Case, arg string) rule {
 			return rule{relative: 2e-6, floor: 1}
 		}
 		return sumOf(N)
-	case kernels.Linear:
+	case kernels.Linear, kernels.LinearPacked:
 		return sumOf(float64(c.dim("I")))
 	case kernels.LinearDX:
 		return sumOf(float64(c.dim("O")))
@@ -51,7 +51,7 @@ func ruleOf(c Case, arg string) rule {
 		return rule{relative: 1e-6, floor: 1} // far below 0 a result is tiny, and its relative error that of e^(x^3)
 	case kernels.HeadLoss:
 		return headRule(c, arg)
-	case kernels.Pool, kernels.PoolBackward:
+	case kernels.Pool, kernels.PoolBackward, kernels.Pack:
 		return rule{exact: true}
 	case kernels.ClassLoss, kernels.BinaryLoss:
 		if arg == "rows" {

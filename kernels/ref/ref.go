@@ -39,6 +39,8 @@ var runners = [kernels.Count]func(*arguments) error{
 	kernels.AdamW:             runAdamW,
 	kernels.GELUBackward:      runGELUBackward,
 	kernels.GELU:              runGELU,
+	kernels.Pack:              runPack,
+	kernels.LinearPacked:      runLinearPacked,
 }
 
 // Run executes one call on the memory of its segments, which must be aligned to 4 bytes. An error that is not a

@@ -57,9 +57,10 @@ func (m *Model) Encode(text string) []int32 {
 
 // ClassifyTokens scores documents that are tokens already. None may be empty.
 func (m *Model) ClassifyTokens(ctx context.Context, documents [][]int32) ([]Prediction, error) {
-	order := make([]int, len(documents))
+	order, total := make([]int, len(documents)), 0
 	for i := range order {
 		order[i] = i
+		total += len(documents[i])
 		if len(documents[i]) == 0 {
 			return nil, fmt.Errorf("document %d has no tokens: want at least one", i)
 		}
@@ -68,6 +69,7 @@ func (m *Model) ClassifyTokens(ctx context.Context, documents [][]int32) ([]Pred
 	predictions := make([]Prediction, len(documents))
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
+	m.expect((total + maxBatchTokens - 1) / maxBatchTokens)
 	for len(order) > 0 {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -106,7 +108,7 @@ func (m *Model) compile(batch, sequence int) (*engine.Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	return engine.Compile(graph, m.store, engine.Options{Precision: m.precision})
+	return engine.Compile(graph, m.store, engine.Options{Precision: m.precision, Packing: m.packing})
 }
 
 func (m *Model) classifyBatch(documents [][]int32, rows []int, sequence int, predictions []Prediction) error {

@@ -67,6 +67,7 @@ func (m *Model) Generate(ctx context.Context, prompt string, s Sampling, emit fu
 	}
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
+	m.expect(s.MaxTokens + len(prompt)/(8*PromptChunk))
 	if m.decoder == nil {
 		m.decoder = &decoder{room: m.Config.Positions}
 	}
@@ -122,7 +123,7 @@ func (m *Model) decoderProgram(n int) (*engine.Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := engine.Options{Precision: m.precision}
+	o := engine.Options{Precision: m.precision, Packing: m.packing}
 	if len(d.made) > 0 {
 		o.State = d.made[0].State()
 	}

@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"atoll/engine"
+	"atoll/engine/lower"
 	"atoll/kernels"
 	"atoll/model"
 	"atoll/model/bpe"
@@ -23,12 +24,17 @@ import (
 // Options of Load.
 type Options struct {
 	Precision       kernels.DType
+	Packing         lower.Packing    // of the weights, on a device that has the kernels for it; see Over for what it wants of the store
 	Which           checkpoint.Which // of a run: best (the zero value) or latest
 	VerifyChecksums bool
 	// Mapped leaves the weights in the file, where that can be: the first answer comes sooner, and the memory is the system's to take
 	// back. For a process that goes on for long, a copy in large pages is faster, and does not depend on the file.
 	Mapped bool
 }
+
+// worthPacking is how many runs of programs, over all calls, make up for packing the weights. Reading them costs as much as a run
+// or two without, and a process that answers once is better off without the wait.
+const worthPacking = 4
 
 // Model is a loaded model. Its methods may be called from several goroutines; they take turns on the device.
 type Model struct {
@@ -42,8 +48,11 @@ type Model struct {
 	device    kernels.Device
 	store     *engine.Store
 	precision kernels.DType
-	programs  []*shaped // the most recently used last
-	decoder   *decoder  // nil until the first text is generated
+	packing   lower.Packing // in use now
+	later     lower.Packing // in use once there are worthPacking runs
+	runs      int           // of programs, asked for so far, counted until the weights are packed
+	programs  []*shaped     // the most recently used last
+	decoder   *decoder      // nil until the first text is generated
 }
 
 // Load reads the model that path stands for.
@@ -52,7 +61,8 @@ func Load(path string, d kernels.Device, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Config: c.Config, Dir: c.Dir, Warnings: c.Warnings, device: d, precision: o.Precision}
+	m := &Model{Config: c.Config, Dir: c.Dir, Warnings: c.Warnings, device: d}
+	m.compute(o)
 	err = m.load(c, o.Mapped)
 	if m.file == nil {
 		err = errors.Join(err, c.Close())
@@ -191,16 +201,41 @@ func (m *Model) program(batch, sequence int) (*engine.Program, error) {
 	return compiled, nil
 }
 
-// Over gives a model whose weights are in a store that somebody else owns and may change between calls, such as a trainer.
-// Release it instead of closing it.
-func Over(store *engine.Store, c model.Config, t *bpe.Tokenizer, precision kernels.DType) *Model {
-	return &Model{Config: c, Tokenizer: t, Dir: "the model in training", device: store.Device(), store: store, precision: precision}
+// Over gives a model whose weights are in a store that somebody else owns and, unless Packing is asked for, may change between
+// calls, such as a trainer. Of the options, those that say how to compute count. Release it instead of closing it.
+func Over(store *engine.Store, c model.Config, t *bpe.Tokenizer, o Options) *Model {
+	m := &Model{Config: c, Tokenizer: t, Dir: "the model in training", device: store.Device(), store: store}
+	m.compute(o)
+	return m
+}
+
+// compute says how the model's programs compute. Weights in a file are packed later where that changes no bit of the answers: in fp32.
+func (m *Model) compute(o Options) {
+	m.precision, m.packing, m.later = o.Precision, o.Packing, o.Packing
+	if o.Mapped && o.Packing == lower.PackAlike && o.Precision == kernels.F32 {
+		m.packing = lower.Unpacked
+	}
+}
+
+// expect tells the model that so many runs of programs are coming. When they make packing worth while, the programs so far are dropped.
+func (m *Model) expect(runs int) {
+	if m.packing == m.later {
+		return
+	}
+	if m.runs += runs; m.runs >= worthPacking {
+		m.packing = m.later
+		m.dropPrograms()
+	}
 }
 
 // Release gives back what the model made for itself, and leaves the store alone.
 func (m *Model) Release() {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
+	m.dropPrograms()
+}
+
+func (m *Model) dropPrograms() {
 	for _, p := range m.programs {
 		p.program.Free()
 	}

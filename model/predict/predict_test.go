@@ -64,7 +64,7 @@ func over(t *testing.T, d kernels.Device, c model.Config, change func(name strin
 			t.Fatal(err)
 		}
 	}
-	m := Over(store, c, bpe.Bytes(), kernels.F32)
+	m := Over(store, c, bpe.Bytes(), Options{Precision: kernels.F32})
 	t.Cleanup(m.Close)
 	return m
 }

@@ -1,0 +1,77 @@
+package lower
+
+import (
+	"atoll/engine/ir"
+	"atoll/kernels"
+)
+
+// Packing says whether products read their weights as the model keeps them, or from a copy that was laid out for them once.
+type Packing uint8
+
+// The ways. A copy holds for weights that do not change.
+const (
+	Unpacked  Packing = iota
+	PackAlike         // copies in the precision of the program
+	PackInt8          // copies in int8
+)
+
+// Pack lets the products of p read packed copies of their parameters, which its Once instructions make. dtype is the precision that p
+// was narrowed to: a product of an embedding is packed in it although the product works in fp32, as the loss of that head rounds
+// the embedding, too. Products in fp16 stay as they are, but for int8.
+func Pack(p ir.Program, how Packing, dtype kernels.DType) ir.Program {
+	out := p.Clone()
+	embeddings := map[ir.ID]bool{}
+	for n := range p.Instrs {
+		if p.Instrs[n].Kernel == kernels.Embed {
+			embeddings[p.Instrs[n].Arg("wte")] = true
+		}
+	}
+	copies := map[string]ir.ID{}
+	for n := range out.Instrs {
+		i := &out.Instrs[n]
+		if i.Kernel != kernels.Linear || i.Arg("pre") != ir.None || p.Values[i.Arg("w")].Kind != ir.Param {
+			continue
+		}
+		format := kernels.PackedF32
+		switch {
+		case how == PackInt8:
+			format = kernels.PackedI8
+		case i.Precision == kernels.BF16 || dtype == kernels.BF16 && embeddings[i.Arg("w")]:
+			format = kernels.PackedBF16
+		}
+		if format.Fits(i.Precision) && (format != kernels.PackedI8 || i.Dim("I") <= kernels.MostInt8) {
+			packProduct(&out, i, copies, format)
+		}
+	}
+	return out
+}
+
+// packProduct turns a linear into a linear.packed.
+func packProduct(p *ir.Program, i *ir.Instr, copies map[string]ir.ID, format kernels.Format) {
+	w, I, O := i.Arg("w"), i.Dim("I"), i.Dim("O")
+	S := format.Words(I, O)
+	name := ir.PackedName(p.Values[w].Name, format, i.Dim("transposed") != 0)
+	packed, made := copies[name]
+	if !made {
+		packed = ir.ID(len(p.Values))
+		copies[name] = packed
+		p.Values = append(p.Values, ir.Value{Name: name, Kind: ir.Packed, DType: kernels.I32, Shape: []int{int(S)}})
+		p.Once = append(p.Once, newInstr(kernels.Pack, kernels.F32, map[string]ir.ID{"packed": packed, "w": w},
+			[]int64{I, O, i.Dim("transposed"), int64(format), S}))
+	}
+	*i = newInstr(kernels.LinearPacked, i.Precision,
+		map[string]ir.ID{"y": i.Arg("y"), "x": i.Arg("x"), "packed": packed, "b": i.Arg("b"), "res": i.Arg("res")},
+		[]int64{i.Dim("N"), I, O, i.Dim("gelu"), int64(format), S})
+}
+
+func newInstr(k kernels.Kernel, precision kernels.DType, args map[string]ir.ID, dims []int64) ir.Instr {
+	i := ir.Instr{Kernel: k, Precision: precision}
+	for at := range i.Args {
+		i.Args[at] = ir.None
+	}
+	for name, id := range args {
+		i.Bind(name, id)
+	}
+	copy(i.Dims[:], dims)
+	return i
+}

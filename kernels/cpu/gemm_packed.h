@@ -1,0 +1,72 @@
+// Weights that were packed before (kernels.Format): panels of LINE columns, a line of LINE words for each step of K, in pairs of
+// panels. Where a tile can read them as they lie it does; else a block is made that it can read.
+#ifndef ATOLL_GEMM_PACKED_H
+#define ATOLL_GEMM_PACKED_H
+
+#include "gemm_pack.h"
+#include "lanes.h"
+
+typedef struct {
+	const float *words; // NULL: there is no packed weight
+	int64_t panel;      // words of a panel
+	int64_t format;
+} packed_weight;
+
+inl int64_t packed_per_word(int64_t format) { return format == FORMAT_F32 ? 1 : format == FORMAT_BF16 ? 2 : 4; }
+
+// packed_weight_of is a weight of K rows that begins at words. In int8 a panel begins with its columns' scales.
+inl packed_weight packed_weight_of(const void *words, int64_t K, int64_t format) {
+	const int64_t lines = pieces(K, packed_per_word(format)) + (format == FORMAT_I8);
+	return (packed_weight){words, LINE * lines, format};
+}
+
+inl int64_t packed_panels(int64_t N) { return 2 * pieces(N, 2 * LINE); }
+
+// packed_at is the word of column j, a multiple of the vectors' length, at step k of a format without scales.
+inl const float *packed_at(const packed_weight *w, int64_t j, int64_t k) {
+	return w->words + j / LINE * w->panel + k / packed_per_word(w->format) * LINE + j % LINE;
+}
+
+// in_place tells whether the tile of a precision reads the words as they lie.
+inl int in_place(const packed_weight *w, uint32_t precision) {
+#ifdef NATIVE_BF16
+	if (precision == DT_BF16) return w->words && w->format == FORMAT_BF16;
+#endif
+	(void)precision;
+	return w->words && w->format == FORMAT_F32;
+}
+
+static void tile_packed(const packed_weight *w, int64_t kc, const float *a, const float *b, float *c, int add) {
+#ifdef NATIVE_BF16
+	if (w->format == FORMAT_BF16) {
+		tile_bf16_packed((kc + 1) / 2, a, b, w->panel, c, add);
+		return;
+	}
+#endif
+	tile_f32_packed(kc, a, b, w->panel, c, add);
+}
+
+// The two numbers of a word of bf16, the first of them in the lower half.
+inl vf first_of(vf words) { return (vf)((vu)words << 16); }
+inl vf second_of(vf words) { return (vf)((vu)words & vset_u(0xffff0000)); }
+
+// widen_columns makes a block [kc,NR] of fp32 from words of bf16. With an odd kc a step of zeros follows it.
+static void widen_columns(float *to, const packed_weight *w, int64_t j, int64_t k, int64_t kc) {
+	for (int g = 0; g < NR; g += VL) {
+		const float *words = packed_at(w, j + g, k);
+		for (int64_t s = 0; s < kc; s += 2, words += LINE) {
+			const vf pair = vload(words);
+			vstore(to + s * NR + g, first_of(pair));
+			vstore(to + (s + 1) * NR + g, second_of(pair));
+		}
+	}
+}
+
+// prefetch_packed fetches part part of parts of a block of NR columns from j on.
+inl void prefetch_packed(const packed_weight *w, int64_t j, int64_t k, int64_t kc, int64_t part, int64_t parts) {
+	const int64_t lines = pieces(kc, packed_per_word(w->format)), end = lines * (part + 1) / parts;
+	for (int64_t i = lines * part / parts; i < end; i++)
+		for (int g = 0; g < NR; g += LINE) __builtin_prefetch(packed_at(w, j + g, k) + i * LINE, 0, 2);
+}
+
+#endif

@@ -1,0 +1,65 @@
+// Whole numbers from -127 to 127 in place of fp32, with one scale for a row of x or a column of w, as ref.Quantize gives them.
+#ifndef ATOLL_QUANTIZE_H
+#define ATOLL_QUANTIZE_H
+
+#include "gemm_tile.h"
+#include "lanes.h"
+
+#define LEAST_QUANTIZED 0x1p-120f
+
+typedef int8_t vq __attribute__((vector_size(VL)));
+
+// The magnitudes of numbers are ordered as their bits are, infinities and NaNs above all others.
+inl vi magnitude(vf v) { return (vi)((vu)v & vset_u(0x7fffffff)); }
+inl vi larger_of(vi a, vi b) { return (vi)vsel(a > b, (vf)a, (vf)b); }
+
+// scales_of gives, from the bits of the largest magnitudes, the scales, and in inverse what the numbers are multiplied by.
+inl vf scales_of(vi largest, vf *inverse) {
+	const vf most = (vf)largest;
+	const vi finite = largest < (vi)vset_u(0x7f800000), some = ~(most < vset(LEAST_QUANTIZED));
+	*inverse = vsel(finite & some, vset(127) / most, vzero());
+	return vsel(finite, vsel(some, most / vset(127), vzero()), (vf)vset_u(0x7fc00000));
+}
+
+// quantized is v*inverse rounded to the nearest whole number, ties to even: adding 1.5 * 2^23 leaves it in the lowest bits.
+// Where inverse is 0 it is 0, whatever v is.
+inl vi quantized(vf v, vf inverse) {
+	const vi whole = (vi)(v * inverse + vset(12582912.0f)) - (vi)vset_u(0x4b400000);
+	return whole & (vi)(inverse > vzero());
+}
+
+// quantize_row fills q [width], of which n are numbers of x and the rest zeros, and gives the scale. width is a multiple of LINE.
+inl float quantize_row_as(int8_t *q, int64_t width, const void *x, int64_t from, int64_t n, uint32_t dtype) {
+	vi most = {0};
+	for (int64_t i = 0; i < n; i += VL) most = larger_of(most, magnitude(vload_act_to(x, from + i, from + n, dtype)));
+	int32_t largest = 0;
+	for (int lane = 0; lane < VL; lane++) largest = largest > most[lane] ? largest : most[lane];
+	vf inverse;
+	const vf scale = scales_of((vi)vset_u((uint32_t)largest), &inverse);
+	for (int64_t i = 0; i < n; i += VL) {
+		const vq bytes = __builtin_convertvector(quantized(vload_act_to(x, from + i, from + n, dtype), inverse), vq);
+		memcpy(q + i, &bytes, sizeof bytes);
+	}
+	const int64_t done = pieces(n, VL) * VL;
+	memset(q + done, 0, (size_t)(width - done));
+	return scale[0];
+}
+
+// quantize_panel makes a panel of int8 from one of fp32 [K,LINE]: the columns' scales, then four steps of K in a word.
+static void quantize_panel(float *to, const float *from, int64_t K) {
+	for (int g = 0; g < LINE; g += VL) {
+		vi most = {0};
+		for (int64_t k = 0; k < K; k++) most = larger_of(most, magnitude(vload(from + k * LINE + g)));
+		vf inverse;
+		vstore(to + g, scales_of(most, &inverse));
+		float *words = to + LINE + g;
+		for (int64_t k = 0; k < K; k += 4, words += LINE) {
+			vu word = {0};
+			for (int i = 0; i < 4 && k + i < K; i++)
+				word |= ((vu)quantized(vload(from + (k + i) * LINE + g), inverse) & vset_u(0xff)) << (8 * i);
+			vstore(words, (vf)word);
+		}
+	}
+}
+
+#endif
