@@ -147,6 +147,7 @@ inl void prefetch_columns(const gemm_operand *p, int64_t j, int64_t k, int64_t k
 	const int64_t rows = p->by_depth ? kc : smaller(NR, p->count - j), width = p->by_depth ? smaller(NR, p->count - j) : kc;
 	const int64_t lines = pieces(width, line), from = rows * lines * part / parts, end = rows * lines * (part + 1) / parts;
 	const char *start = (const char *)p->start + (p->by_depth ? k * p->ld + j : j * p->ld + k) * size;
+	if (lines == 0) return;
 	int64_t row = from / lines, column = from % lines;
 	for (int64_t i = from; i < end; i++) {
 		__builtin_prefetch(start + (row * p->ld + column * line) * size, 0, 2);
