@@ -11,22 +11,9 @@ import (
 	"fmt"
 
 	"atoll/engine/ir"
-	"atoll/engine/lower"
-	"atoll/engine/op"
 	"atoll/engine/plan"
 	"atoll/kernels"
 )
-
-// Options of Compile.
-type Options struct {
-	Precision kernels.DType // of activations and matrix operands; weights, statistics and sums are fp32
-	Recompute lower.Recomputation
-	Logits    int64         // bytes of a language head's logits at one time; 0: what the store's device wants (LogitsOf)
-	Packing   lower.Packing // of weights that do not change while programs of the store run
-	Update    *ir.Program   // appended to the graph's list: the optimizer; nil for none
-	State     *State        // caches shared with an earlier program; nil: as many as the graph wants are made
-	Share     *Program      // a program whose memory for activations this one uses too, if it is large enough; nil for none
-}
 
 // Segments of a program's records.
 const (
@@ -60,91 +47,6 @@ type Program struct {
 type place struct {
 	offset int64
 	value  ir.Value
-}
-
-// Compile gives the program of g over store.
-func Compile(g *op.Graph, store *Store, o Options) (*Program, error) {
-	if o.Logits == 0 {
-		o.Logits = LogitsOf(store.device)
-	}
-	list, err := Lower(g, o)
-	if err != nil {
-		return nil, err
-	}
-	return CompileList(list, store, o)
-}
-
-// Lower gives the list of g after all passes, verified. It needs no device.
-func Lower(g *op.Graph, o Options) (ir.Program, error) {
-	list, err := lower.Graph(g)
-	if err != nil {
-		return ir.Program{}, err
-	}
-	list = lower.Recompute(lower.Narrow(lower.Fuse(list), o.Precision), o.Recompute)
-	if o.Logits > 0 {
-		list = lower.Chunk(list, o.Logits)
-	}
-	switch {
-	case o.Update != nil && o.Packing != lower.Unpacked:
-		return list, fmt.Errorf("weights that are trained cannot be packed (a mistake in atoll; please report it)")
-	case o.Update != nil:
-		list = ir.Append(list, *o.Update)
-	case o.Packing != lower.Unpacked:
-		list = lower.Pack(list, o.Packing, o.Precision)
-	}
-	return list, verify(list)
-}
-
-// LogitsOf is how many bytes of logits the device wants at one time; 0: as many as the op says.
-func LogitsOf(d kernels.Device) int64 {
-	if g, ok := d.(kernels.Chunker); ok {
-		return g.LogitsBytes()
-	}
-	return 0
-}
-
-func verify(list ir.Program) error {
-	if err := ir.Verify(list); err != nil {
-		return fmt.Errorf("compiled list breaks its rules (a mistake in atoll; please report it): %w", err)
-	}
-	return nil
-}
-
-// CompileList verifies, plans and binds a list; of the options it reads State and Share.
-func CompileList(list ir.Program, store *Store, o Options) (*Program, error) {
-	if err := verify(list); err != nil {
-		return nil, err
-	}
-	p := &Program{List: list, Layout: plan.Temporaries(list), store: store, state: o.State, shares: o.State != nil, places: map[string]place{}}
-	if o.Share != nil && o.Share.arena.Size() >= p.Layout.Bytes {
-		p.arena, p.borrowed = o.Share.arena, true
-	}
-	err := p.allocate()
-	if err == nil {
-		err = store.pack(list)
-	}
-	if err == nil {
-		err = p.bind()
-	}
-	if err != nil {
-		p.Free()
-		return nil, err
-	}
-	return p, nil
-}
-
-// bind prepares the list for the device.
-func (p *Program) bind() error {
-	calls, err := p.calls()
-	if err != nil {
-		return err
-	}
-	s := p.store
-	segments := []kernels.Buffer{s.weights, s.grads, s.moments[0], s.moments[1], s.control, p.state.buffer, p.ends, p.arena}
-	if p.run, err = s.device.NewProgram(calls, append(segments, s.packed.buffers...)); err != nil {
-		return fmt.Errorf("prepare program for %s: %w", s.device.Name(), err)
-	}
-	return nil
 }
 
 // allocate makes the program's own memory: inputs before outputs in one exchange, so that each is one transfer.
@@ -194,46 +96,6 @@ func refused(err error, d kernels.Device, bytes int64, what string) error {
 		return nil
 	}
 	return fmt.Errorf("%d bytes for %s on %s: %w (a smaller batch or sequence needs less)", bytes, what, d.Name(), err)
-}
-
-// calls turns the list into the records that the device replays.
-func (p *Program) calls() ([]kernels.Call, error) {
-	calls := make([]kernels.Call, len(p.List.Instrs))
-	for n, i := range p.List.Instrs {
-		calls[n] = kernels.Call{Kernel: i.Kernel, Precision: i.Precision, Dims: i.Dims, Scalars: i.Scalars}
-		for at, id := range i.Args {
-			calls[n].Args[at] = kernels.None
-			if id == ir.None {
-				continue
-			}
-			ref, err := p.locate(id, i.Views[at])
-			if err != nil {
-				return nil, fmt.Errorf("instruction %d: %s: %w", n, p.List.Line(n), err)
-			}
-			calls[n].Args[at] = ref
-		}
-	}
-	return calls, nil
-}
-
-// locate finds the place of element first of a value.
-func (p *Program) locate(id ir.ID, first int64) (kernels.Ref, error) {
-	v := p.List.Values[id]
-	within := first * int64(v.DType.Size())
-	switch {
-	case isControl(v.Name):
-		return kernels.At(segControl, controlOffsets[v.Name]), nil
-	case v.Kind == ir.Temp:
-		return kernels.At(segArena, p.Layout.Offsets[id]+within), nil
-	case v.Kind == ir.Input || v.Kind == ir.Output:
-		return kernels.At(segEnds, p.places[v.Name].offset+within), nil
-	case v.Kind == ir.State && p.state.has(v.Name):
-		return kernels.At(segState, p.state.offsets[v.Name]+within), nil
-	}
-	if v.Kind == ir.Packed {
-		return p.store.locatePacked(v, within)
-	}
-	return p.store.locate(v, within)
 }
 
 // Run copies the inputs to the device, executes the list and copies the outputs back. It does not allocate.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"atoll/engine"
+	"atoll/engine/op"
 	"atoll/kernels"
 	"atoll/kernels/cpu"
 	"atoll/model"
@@ -100,6 +101,12 @@ func newStore(t *testing.T, d kernels.Device, c model.Config) *engine.Store {
 func (f fixture) compile(t *testing.T, s *engine.Store, o engine.Options) *engine.Program {
 	t.Helper()
 	g, err := gpt2.Build(f.config, f.spec)
+	return compile(t, g, err, s, o)
+}
+
+// compile gives the program of a graph that was built without an error.
+func compile(t *testing.T, g *op.Graph, err error, s *engine.Store, o engine.Options) *engine.Program {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,20 +57,19 @@ func (s *Store) pack(list ir.Program) error {
 
 // fill runs the instructions that make copies, once.
 func (s *Store) fill(list ir.Program, once []ir.Instr, places map[string]packedPlace, buffer kernels.Buffer) error {
+	const packed = segWeights + 1
 	calls := make([]kernels.Call, len(once))
 	for n, i := range once {
-		w, err := s.locate(list.Values[i.Arg("w")], 0)
+		var err error
+		calls[n], err = record(i, func(id ir.ID, first int64) (kernels.Ref, error) {
+			if v := list.Values[id]; v.Kind != ir.Packed {
+				return s.locate(v, first)
+			}
+			return kernels.At(packed, places[list.Values[id].Name].offset), nil
+		})
 		if err != nil {
 			return err
 		}
-		c := kernels.Call{Kernel: i.Kernel, Precision: i.Precision, Dims: i.Dims, Scalars: i.Scalars}
-		for at, arg := range kernels.SignatureOf(i.Kernel).Args {
-			c.Args[at] = w
-			if arg.Class == kernels.Words {
-				c.Args[at] = kernels.At(segWeights+1, places[list.Values[i.Args[at]].Name].offset)
-			}
-		}
-		calls[n] = c
 	}
 	run, err := s.device.NewProgram(calls, []kernels.Buffer{s.weights, buffer})
 	if err != nil {

@@ -18,14 +18,7 @@ import (
 func (f fixture) scores(t *testing.T, s *engine.Store, o engine.Options) ([]float32, *engine.Program) {
 	t.Helper()
 	g, err := gpt2.Build(f.config, gpt2.Spec{Batch: batch, Sequence: sequence})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := engine.Compile(g, s, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.Free)
+	p := compile(t, g, err, s, o)
 	f.feed(p, s)
 	run(t, p)
 	return slices.Clone(p.Floats(gpt2.Logits)), p
@@ -84,15 +77,7 @@ func TestPackedCopiesAreShared(t *testing.T) {
 	decoder := func(tokens int, o engine.Options) *engine.Program {
 		t.Helper()
 		g, err := gpt2.BuildDecoder(f.config, 1, tokens)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := engine.Compile(g, s, o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(p.Free)
-		return p
+		return compile(t, g, err, s, o)
 	}
 	p := decoder(1, engine.Options{Packing: lower.PackAlike})
 	need := s.Need(p.List)

@@ -21,15 +21,7 @@ func (l *lab) onCUDA() {
 		l.Skip("ATOLL_LIBCUDA names no driver: make test-emulated runs this")
 	}
 	d, err := cuda.Open(0)
-	if err != nil {
-		l.Fatal(err)
-	}
-	l.Cleanup(func() {
-		if err := d.Close(); err != nil {
-			l.Error(err)
-		}
-	})
-	l.env.Device = d
+	l.use(d, err)
 }
 
 // TestCUDASkipsOverflows begins at a scale at which every gradient overflows: the GPU skips the steps that the CPU skips until the

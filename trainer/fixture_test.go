@@ -25,16 +25,30 @@ type lab struct {
 
 func newLab(t *testing.T) lab {
 	t.Helper()
-	d, err := cpu.New(cpu.Options{Threads: 2})
+	l := lab{t, t.TempDir(), Env{Precision: kernels.F32, Progress: metric.NewProgressLine(&strings.Builder{}, nil)}}
+	l.onThreads(2)
+	return l
+}
+
+// onThreads makes a CPU of so many threads the lab's device.
+func (l *lab) onThreads(threads int) {
+	l.Helper()
+	d, err := cpu.New(cpu.Options{Threads: threads})
+	l.use(d, err)
+}
+
+// use makes a device that was opened without an error the lab's, to the end of the test.
+func (l *lab) use(d kernels.Device, err error) {
+	l.Helper()
 	if err != nil {
-		t.Fatal(err)
+		l.Fatal(err)
 	}
-	t.Cleanup(func() {
+	l.Cleanup(func() {
 		if err := d.Close(); err != nil {
-			t.Error(err)
+			l.Error(err)
 		}
 	})
-	return lab{t, t.TempDir(), Env{Device: d, Precision: kernels.F32, Progress: metric.NewProgressLine(&strings.Builder{}, nil)}}
+	l.env.Device = d
 }
 
 func (l lab) path(name ...string) string { return filepath.Join(append([]string{l.dir}, name...)...) }

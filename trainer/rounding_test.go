@@ -9,24 +9,8 @@ import (
 	"testing"
 
 	"atoll/kernels"
-	"atoll/kernels/cpu"
 	"atoll/trainer/data"
 )
-
-// onThreads replaces the lab's device by a CPU of so many threads.
-func (l *lab) onThreads(threads int) {
-	l.Helper()
-	d, err := cpu.New(cpu.Options{Threads: threads})
-	if err != nil {
-		l.Fatal(err)
-	}
-	l.Cleanup(func() {
-		if err := d.Close(); err != nil {
-			l.Error(err)
-		}
-	})
-	l.env.Device = d
-}
 
 // TestStochasticRounding: the trained weights are bf16 numbers, the same bits on one thread and on three and after an interruption,
 // with one micro-batch a step and with several, and they learn what fp32 weights learn.

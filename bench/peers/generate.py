@@ -2,7 +2,6 @@
 The last line is JSON."""
 
 import argparse
-import time
 
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
@@ -25,21 +24,17 @@ def main() -> None:
         model = model.to(torch.bfloat16)
     forward = torch.compile(model) if options.mode == "compile" else model
     prompt = torch.randint(options.vocab, (options.batch, options.seq))
-    times: dict[str, list[float]] = {"prompt": [], "decode": []}
 
-    @torch.inference_mode()
-    def generate() -> None:
-        started = time.perf_counter()
-        out = forward(input_ids=prompt, use_cache=True, logits_to_keep=1)
-        read = time.perf_counter()
+    def read():
+        return forward(input_ids=prompt, use_cache=True, logits_to_keep=1)
+
+    def make(out) -> None:
         for _ in range(options.new):
             token = out.logits[:, -1:].argmax(dim=-1)
             out = forward(input_ids=token, past_key_values=out.past_key_values, use_cache=True)
-        times["prompt"].append(read - started)
-        times["decode"].append(time.perf_counter() - read)
 
-    first, _ = measure.seconds_per_step(generate, options.steps)
-    measure.report(options, **measure.generation(options, times), first_step_seconds=first)
+    with torch.inference_mode():
+        measure.report_generation(options, read, make)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@ made. The model is a GPT-2 with random weights, written as a GGUF file of its ow
 
 import argparse
 import tempfile
-import time
 from pathlib import Path
 
 import gguf
@@ -70,20 +69,16 @@ def main() -> None:
         model = llama_cpp.Llama(str(path), n_ctx=positions(options), n_batch=512, n_threads=options.threads, n_threads_batch=options.threads,
                                 n_gpu_layers=0, verbose=False)
     prompt = np.random.default_rng(options.seed).integers(options.vocab, size=options.seq).tolist()
-    times: dict[str, list[float]] = {"prompt": [], "decode": []}
 
-    def generate() -> None:
+    def read() -> None:
         model.reset()
-        started = time.perf_counter()
         model.eval(prompt)
-        read = time.perf_counter()
+
+    def make(_: None) -> None:
         for token in prompt[:1] * options.new:  # which token it is does not change the work
             model.eval([token])
-        times["prompt"].append(read - started)
-        times["decode"].append(time.perf_counter() - read)
 
-    first, _ = measure.seconds_per_step(generate, options.steps)
-    measure.report(options, **measure.generation(options, times), first_step_seconds=first)
+    measure.report_generation(options, read, make)
 
 
 if __name__ == "__main__":

@@ -75,8 +75,19 @@ def report(options: argparse.Namespace, **figures) -> None:
     print(json.dumps(line))
 
 
-def generation(options: argparse.Namespace, times: dict[str, list[float]]) -> dict[str, float]:
-    """The figures of runs that read a prompt and made tokens; the first of them are not counted."""
+def report_generation(options: argparse.Namespace, read, make) -> None:
+    """Times runs of read(), which reads a prompt, and make(what read gave), which makes tokens, and reports their medians."""
+    times: dict[str, list[float]] = {"prompt": [], "decode": []}
+
+    def generate() -> None:
+        started = time.perf_counter()
+        prompt = read()
+        between = time.perf_counter()
+        make(prompt)
+        times["prompt"].append(between - started)
+        times["decode"].append(time.perf_counter() - between)
+
+    first, _ = seconds_per_step(generate, options.steps)
     prompt, decode = (statistics.median(times[name][-options.steps:]) for name in ("prompt", "decode"))
-    return {"tokens_per_second": options.batch * options.new / decode, "milliseconds": decode / options.new * 1e3,
-            "prompt_tokens_per_second": options.batch * options.seq / prompt, "prompt_milliseconds": prompt * 1e3}
+    report(options, tokens_per_second=options.batch * options.new / decode, milliseconds=decode / options.new * 1e3,
+           prompt_tokens_per_second=options.batch * options.seq / prompt, prompt_milliseconds=prompt * 1e3, first_step_seconds=first)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -52,12 +53,13 @@ func (r scaleBench) String() string {
 }
 
 func newBenchScale(s streams) *cobra.Command {
-	f := &benchFlags{shapeFlags: shapeFlags{model: "mini", layers: 4, width: 256, heads: 4, vocab: 4096, batch: 8, sequence: 128}, steps: 5}
+	f := &benchFlags{shapeFlags: shapeFlags{model: scaleModel, batch: 8, sequence: 128}, steps: 5}
 	c := benchCommand(s, &cobra.Command{
 		Use:   "scale",
 		Short: "How the time of a training step grows with batch, sequence, layers and width",
 		Long: "Each size is halved and doubled while the others stay. Growth is how much the time grew since the line above, over how much\n" +
-			"the operations did: 1 is as it should be, less is what a small step wastes, and much more would be a cliff.",
+			"the operations did: 1 is as it should be, less is what a small step wastes, and much more would be a cliff.\n" +
+			"mini is taken with a width of 256, 4 heads and a vocabulary of 4,096, unless flags say otherwise: the head should not outweigh the blocks.",
 		Example: "  atoll bench scale\n  atoll bench scale --model mini --width 384 --heads 6 --batch 4 --report scale.html",
 	}, f, benchScale)
 	c.Flags().StringVar(&f.report, "report", "", "write a page with the figure to this file")
@@ -68,7 +70,13 @@ func newBenchScale(s streams) *cobra.Command {
 // scaled are the sizes that are tried, as factors of the shape's own.
 var scaled = []float64{0.125, 0.25, 0.5, 1, 2, 4, 8}
 
+// scaleModel is the model whose shape bench scale chooses itself.
+const scaleModel = "mini"
+
 func benchScale(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
+	if f.model == scaleModel {
+		f.width, f.heads, f.vocab = cmp.Or(f.width, 256), cmp.Or(f.heads, 4), cmp.Or(f.vocab, 4096)
+	}
 	c, device, precision, err := f.open()
 	if err != nil {
 		return nil, err

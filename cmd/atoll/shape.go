@@ -24,10 +24,10 @@ func (f *shapeFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.model, "model", cmp.Or(f.model, "gpt2"), "gpt2, gpt2-medium, gpt2-large, gpt2-xl, mini, a Hugging Face config.json, or a model directory")
 	flags.IntVar(&f.batch, "batch", f.batch, "rows")
 	flags.IntVar(&f.sequence, "seq", f.sequence, "tokens of a row")
-	flags.IntVar(&f.layers, "layers", f.layers, "blocks, in place of the model's")
-	flags.IntVar(&f.width, "width", f.width, "floats of a token, in place of the model's")
-	flags.IntVar(&f.heads, "heads", f.heads, "attention heads, in place of the model's")
-	flags.IntVar(&f.vocab, "vocab", f.vocab, "vocabulary, in place of the model's")
+	flags.IntVar(&f.layers, "layers", 0, "blocks, in place of the model's")
+	flags.IntVar(&f.width, "width", 0, "floats of a token, in place of the model's")
+	flags.IntVar(&f.heads, "heads", 0, "attention heads, in place of the model's")
+	flags.IntVar(&f.vocab, "vocab", 0, "vocabulary, in place of the model's")
 }
 
 // config is the model's configuration with what the flags replace.

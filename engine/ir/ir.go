@@ -157,7 +157,8 @@ func (i *Instr) SharesMode(a, b string) bool {
 	return s.ModeName(a) == s.ModeName(b)
 }
 
-// Append gives the instructions of p followed by those of q, which has none that run once. Named values of one name are one value in the result.
+// Append gives the instructions of p followed by those of q, which has none that run once. Named values of one name are one
+// value in the result.
 func Append(p, q Program) Program {
 	out := p.Clone()
 	named := map[string]ID{}

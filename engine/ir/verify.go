@@ -12,8 +12,9 @@ import (
 //
 //   - a kernel's arguments are the ones of its signature: present unless optional, of the class's element type, and as
 //     large as the dims say; its precision and the modes of its sums are ones that exist;
-//   - a temporary is written before it is read, a packed weight by an instruction that runs once and by no other, and an instruction writes something that is read or an end of the program,
-//     and no optional argument that nobody reads (that would be work for nothing);
+//   - a temporary is written before it is read, a packed weight by an instruction that runs once and by no other, and an
+//     instruction writes something that is read or an end of the program, and no optional argument that nobody reads (that
+//     would be work for nothing);
 //   - parameters are written by the optimizer alone, inputs by no instruction, outputs by at least one, and a gradient that
 //     nothing reads by at least one;
 //   - no instruction writes one value through two arguments, or a value that it also reads, but for the pairs that its

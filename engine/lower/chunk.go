@@ -16,12 +16,10 @@ func Chunk(p ir.Program, bytes int64) ir.Program {
 		if i.Kernel != kernels.HeadLoss {
 			continue
 		}
-		s := kernels.SignatureOf(kernels.HeadLoss)
-		rows, vocabulary, chunk := slices.Index(s.Dims, "N"), slices.Index(s.Dims, "V"), slices.Index(s.Dims, "R")
-		size := op.ChunkRows(int(i.Dims[rows]), int(i.Dims[vocabulary]), bytes)
-		i.Dims[chunk] = int64(size)
-		logits := i.Args[slices.IndexFunc(s.Args, func(a kernels.Arg) bool { return a.Name == "logits" })]
-		out.Values[logits].Shape = []int{size, int(i.Dims[vocabulary])}
+		vocabulary := int(i.Dim("V"))
+		rows := op.ChunkRows(int(i.Dim("N")), vocabulary, bytes)
+		i.Dims[slices.Index(kernels.SignatureOf(i.Kernel).Dims, "R")] = int64(rows)
+		out.Values[i.Arg("logits")].Shape = []int{rows, vocabulary}
 	}
 	return out
 }

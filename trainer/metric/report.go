@@ -2,7 +2,6 @@ package metric
 
 import (
 	_ "embed"
-	"fmt"
 	"html/template"
 	"io"
 )
@@ -93,16 +92,6 @@ type page struct {
 // WriteReport writes r to w as one HTML page that needs no other file and no
 // network: style, script and pictures are inside.
 func WriteReport(w io.Writer, r Report) error {
-	t, err := template.New("report").Funcs(template.FuncMap{
-		"clean":     cleanText,
-		"percent":   formatPercent,
-		"count":     formatCount,
-		"percentOf": func(x float64) float64 { return round2(100 * min(max(x, 0), 1)) },
-		"decimal":   func(x float64) string { return formatFloat(x, 3) },
-	}).Parse(reportTemplate)
-	if err != nil {
-		return fmt.Errorf("report template: %w", err)
-	}
 	p := page{
 		Report:      r,
 		Style:       template.CSS(reportStyle),
@@ -115,8 +104,8 @@ func WriteReport(w io.Writer, r Report) error {
 		Reliability: r.reliability(),
 		Contests:    r.contests(),
 	}
-	if err := t.Execute(w, p); err != nil {
-		return fmt.Errorf("write report: %w", err)
-	}
-	return nil
+	return writePage(w, "report", reportTemplate, template.FuncMap{
+		"count":   formatCount,
+		"decimal": func(x float64) string { return formatFloat(x, 3) },
+	}, p)
 }

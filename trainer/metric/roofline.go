@@ -3,7 +3,6 @@ package metric
 import (
 	"cmp"
 	_ "embed"
-	"fmt"
 	"html/template"
 	"io"
 	"math"
@@ -63,21 +62,9 @@ type movingRow struct {
 
 // WriteRoofline writes r to w as one HTML page that needs no other file and no network.
 func WriteRoofline(w io.Writer, r Roofline) error {
-	t, err := template.New("roofline").Funcs(template.FuncMap{
-		"clean":     cleanText,
-		"count":     func(n int) string { return formatCount(int64(n)) },
-		"percent":   formatPercent,
-		"percentOf": func(x float64) float64 { return round2(100 * min(max(x, 0), 1)) },
-	}).Parse(rooflineTemplate)
-	if err != nil {
-		return fmt.Errorf("roofline template: %w", err)
-	}
 	p := rooflinePage{Roofline: r, Style: template.CSS(reportStyle + rooflineStyle), Figures: r.figures(), Picture: r.picture(), Rows: r.rows()}
 	p.Moving = r.moving(p.Rows)
-	if err := t.Execute(w, p); err != nil {
-		return fmt.Errorf("write roofline: %w", err)
-	}
-	return nil
+	return writePage(w, "roofline", rooflineTemplate, template.FuncMap{"count": func(n int) string { return formatCount(int64(n)) }}, p)
 }
 
 // seconds is the time of all calls of a step.

@@ -23,12 +23,8 @@ const (
 
 // rooflinePicture is what the template draws.
 type rooflinePicture struct {
-	Width, Height             int
-	Left, Right, Top, Bottom  int
+	plotArea
 	LabelLeft, LabelRight     int
-	Middle                    int // of the plot, across
-	Caption                   int // of the axis' name, from the top
-	XTicks, YTicks            []tick
 	Roof, Shade               string // paths; empty where the limits are not known
 	PeakLabel, BandwidthLabel string
 	PeakY                     float64
@@ -56,17 +52,8 @@ func (r Roofline) picture() *rooflinePicture {
 		return nil
 	}
 	plot := max(leastPlot, labelHeight*len(rows))
-	p := &rooflinePicture{Width: pictureWidth, Height: plotTop + plot + belowPlot, Left: plotLeft, Right: plotRight, Top: plotTop,
-		Bottom: plotTop + plot, LabelLeft: labelLeft, LabelRight: pictureWidth - 4, Middle: (plotLeft + plotRight) / 2}
-	p.Caption = p.Height - 6
 	x, y := r.axes(rows)
-	p.XTicks, p.YTicks = x.ticks(formatTick), y.ticks(formatTick)
-	for i := range p.XTicks {
-		p.XTicks[i].At = p.across(p.XTicks[i].At / 100)
-	}
-	for i := range p.YTicks {
-		p.YTicks[i].At = p.down(p.YTicks[i].At / 100)
-	}
+	p := &rooflinePicture{plotArea: newPlotArea(plotLeft, plotRight, plot, x, y), LabelLeft: labelLeft, LabelRight: pictureWidth - 4}
 	p.place(r, rows, x, y)
 	if r.Peak > 0 && r.Bandwidth > 0 {
 		p.roof(r, x, y)
@@ -86,15 +73,6 @@ func (r Roofline) axes(rows []kernelRow) (x, y axis) {
 		high = max(high, r.Peak)
 	}
 	return newAxis(left/5, right*1.6, true), newAxis(low/1.6e9, high*1.6/1e9, true)
-}
-
-// across and down turn shares of the axes into places of the picture.
-func (p *rooflinePicture) across(share float64) float64 {
-	return round2(float64(p.Left) + share*float64(p.Right-p.Left))
-}
-
-func (p *rooflinePicture) down(share float64) float64 {
-	return round2(float64(p.Bottom) - share*float64(p.Bottom-p.Top))
 }
 
 // place puts the points where they belong and their labels beside the plot.

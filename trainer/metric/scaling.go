@@ -6,7 +6,6 @@ import (
 	"html/template"
 	"io"
 	"math"
-	"strings"
 )
 
 // Scaling is what a page about the growth of a step's time shows: the time over the step's operations, a line for each size that
@@ -34,6 +33,9 @@ type ScalingPoint struct {
 //go:embed scaling.html.tmpl
 var scalingTemplate string
 
+//go:embed scaling.css
+var scalingStyle string
+
 // scalingPage is what the template sees.
 type scalingPage struct {
 	Scaling
@@ -44,12 +46,9 @@ type scalingPage struct {
 
 // scalingPicture is what the template draws.
 type scalingPicture struct {
-	Width, Height            int
-	Left, Right, Top, Bottom int
-	Middle, Caption          int
-	XTicks, YTicks           []tick
-	Peak, PeakLabel          string // a path; empty where the peak is not known
-	Lines                    []scalingCurve
+	plotArea
+	Peak, PeakLabel string // a path; empty where the peak is not known
+	Lines           []scalingCurve
 }
 
 type scalingCurve struct {
@@ -67,22 +66,13 @@ type scalingDot struct {
 
 // WriteScaling writes s to w as one HTML page that needs no other file and no network.
 func WriteScaling(w io.Writer, s Scaling) error {
-	t, err := template.New("scaling").Funcs(template.FuncMap{
-		"clean":   cleanText,
-		"figure":  func(x float64) string { return formatFloat(x, 3) },
-		"giga":    func(x float64) string { return formatFloat(x/1e9, 3) },
-		"ms":      func(x float64) string { return formatFloat(1e3*x, 4) },
-		"percent": formatPercent,
-		"share":   func(p ScalingPoint) float64 { return PeakShare(1/p.Seconds, p.Operations, s.Peak) },
-	}).Parse(scalingTemplate)
-	if err != nil {
-		return fmt.Errorf("scaling template: %w", err)
-	}
-	p := scalingPage{Scaling: s, Style: template.CSS(reportStyle + rooflineStyle), Figures: s.figures(), Picture: s.picture()}
-	if err := t.Execute(w, p); err != nil {
-		return fmt.Errorf("write scaling: %w", err)
-	}
-	return nil
+	p := scalingPage{Scaling: s, Style: template.CSS(reportStyle + rooflineStyle + scalingStyle), Figures: s.figures(), Picture: s.picture()}
+	return writePage(w, "scaling", scalingTemplate, template.FuncMap{
+		"figure": func(x float64) string { return formatFloat(x, 3) },
+		"giga":   func(x float64) string { return formatFloat(x/1e9, 3) },
+		"ms":     func(x float64) string { return formatFloat(1e3*x, 4) },
+		"share":  func(p ScalingPoint) float64 { return PeakShare(1/p.Seconds, p.Operations, s.Peak) },
+	}, p)
 }
 
 // figures are the tiles of the summary: what grew worst, and the best share of the peak.
@@ -110,31 +100,13 @@ func (s Scaling) figures() (tiles []Tile) {
 
 // picture lays the lines out over logarithmic axes.
 func (s Scaling) picture() scalingPicture {
-	p := scalingPicture{Width: pictureWidth, Height: plotTop + leastPlot + 80 + belowPlot, Left: plotLeft + 12, Right: pictureWidth - 20, Top: plotTop}
-	p.Bottom = p.Height - belowPlot
-	p.Middle, p.Caption = (p.Left+p.Right)/2, p.Height-6
 	x, y := s.axes()
+	p := scalingPicture{plotArea: newPlotArea(plotLeft+12, pictureWidth-20, leastPlot+80, x, y)}
 	place := func(operations, seconds float64) (float64, float64) {
-		return round2(float64(p.Left) + x.at(operations/1e9)*float64(p.Right-p.Left)), round2(float64(p.Bottom) - y.at(1e3*seconds)*float64(p.Bottom-p.Top))
-	}
-	p.XTicks, p.YTicks = x.ticks(formatTick), y.ticks(formatTick)
-	for i := range p.XTicks {
-		p.XTicks[i].At = round2(float64(p.Left) + p.XTicks[i].At/100*float64(p.Right-p.Left))
-	}
-	for i := range p.YTicks {
-		p.YTicks[i].At = round2(float64(p.Bottom) - p.YTicks[i].At/100*float64(p.Bottom-p.Top))
+		return p.across(x.at(operations / 1e9)), p.down(y.at(1e3 * seconds))
 	}
 	for i, line := range s.Lines {
-		c := scalingCurve{Name: line.Name, Colour: i + 1}
-		var path strings.Builder
-		for j, q := range line.Points {
-			d := scalingDot{ScalingPoint: q, Milliseconds: formatFloat(1e3*q.Seconds, 4)}
-			d.X, d.Y = place(q.Operations, q.Seconds)
-			fmt.Fprintf(&path, "%s%g %g", map[bool]string{true: "M", false: "L"}[j == 0], d.X, d.Y)
-			c.Points = append(c.Points, d)
-		}
-		c.Path = path.String()
-		p.Lines = append(p.Lines, c)
+		p.Lines = append(p.Lines, line.curve(i+1, place))
 	}
 	if s.Peak > 0 && len(s.Lines) > 0 {
 		from, to := math.Pow(10, x.low)*1e9, math.Pow(10, x.high)*1e9
@@ -144,6 +116,20 @@ func (s Scaling) picture() scalingPicture {
 		p.Peak, p.PeakLabel = fmt.Sprintf("M%g %gL%g %g", x0, y0, x1, y1), formatFloat(s.Peak/1e9, 4)+" GFLOP/s"
 	}
 	return p
+}
+
+// curve draws the line where place puts its points.
+func (l ScalingLine) curve(colour int, place func(operations, seconds float64) (x, y float64)) scalingCurve {
+	c := scalingCurve{Name: l.Name, Colour: colour}
+	command := "M"
+	for _, p := range l.Points {
+		d := scalingDot{ScalingPoint: p, Milliseconds: formatFloat(1e3*p.Seconds, 4)}
+		d.X, d.Y = place(p.Operations, p.Seconds)
+		c.Path += fmt.Sprintf("%s%g %g", command, d.X, d.Y)
+		command = "L"
+		c.Points = append(c.Points, d)
+	}
+	return c
 }
 
 // axes are logarithmic: 10^9 operations, and milliseconds. All points and the peak beside them are within them.
