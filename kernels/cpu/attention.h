@@ -3,8 +3,6 @@
 #ifndef ATOLL_ATTENTION_H
 #define ATOLL_ATTENTION_H
 
-#include "attention_backward.h"
-#include "attention_cached.h"
 #include "attention_tile.h"
 
 // QUERIES of one head are a worker's item; keys and values are read once for all of them.
@@ -55,11 +53,9 @@ inl void soften(attention_panel *p, int half, float *scores, int64_t keys, int64
 	int at = half * VL;
 	vf before = vload(p->largest + at), largest = before, total = vzero();
 	for (int64_t s = 0; s < keys; s++) largest = vmax(largest, vload(scores + s * PANEL + at));
-	for (int64_t s = 0; s < keys; s++) {
-		vf e = vexp(vload(scores + s * PANEL + at) - largest);
-		vstore(scores + s * PANEL + at, e);
-		total += e;
-	}
+	int64_t s = 0;
+	for (; s + SIDE_BY_SIDE <= keys; s += SIDE_BY_SIDE) total = vexp_rows(scores + s * PANEL + at, PANEL, largest, total, SIDE_BY_SIDE);
+	for (; s < keys; s++) total = vexp_rows(scores + s * PANEL + at, PANEL, largest, total, 1);
 	vf shrink = vexp(before - largest);
 	vstore(p->largest + at, largest);
 	vstore(p->total + at, vfma(vload(p->total + at), shrink, total));
@@ -108,24 +104,30 @@ static void panel_end(const attention_call *k, attention_room *room, attention_p
 	if (lse) memcpy(lse + first, p->total, (size_t)n * sizeof *lse);
 }
 
+// What a head is computed from and stored to. Its first query comes after start keys.
+typedef struct {
+	head_slice queries, keys, values, out;
+	float *lse; // NULL: not wanted
+	int64_t head, start;
+} attention_head;
+
 // attention_queries computes the queries first..end-1 of one head, first a multiple of QUERIES.
-static void attention_queries(const attention_call *k, int64_t b, int64_t h, int64_t first, int64_t end, int worker) {
+static void attention_queries(const attention_call *k, const attention_head *h, int64_t first, int64_t end, int worker) {
 	attention_room room = attention_room_at(room_of(k, worker), k->D);
-	int64_t head = b * k->H + h;
-	head_slice q = third(k, k->arg[2], b, h, 0), keys = third(k, k->arg[2], b, h, 1), values = third(k, k->arg[2], b, h, 2);
+	const int64_t start = h->start;
 	for (int64_t at = first, i = 0; at < end; at += PANEL, i++)
-		panel_begin(k, &room, &room.panel[i], q, at, smaller(PANEL, end - at));
-	for (int64_t key = 0; key < end; key += KEYS) {
-		int64_t tile = smaller(KEYS, end - key);
-		read_rows(room.keys, k->D, keys, key, tile, k->D, 1);
-		read_rows(room.values, k->D, values, key, tile, k->D, 1);
-		for (int64_t at = first, i = 0; at < end; at += PANEL, i++)
-			if (at + PANEL > key)
-				attend(k, &room, &room.panel[i], head, at, smaller(PANEL, end - at), key, smaller(tile, at + PANEL - key));
+		panel_begin(k, &room, &room.panel[i], h->queries, at, smaller(PANEL, end - at));
+	for (int64_t key = 0; key < start + end; key += KEYS) {
+		const int64_t tile = smaller(KEYS, start + end - key);
+		read_rows(room.keys, k->D, h->keys, key, tile, k->D, 1);
+		read_rows(room.values, k->D, h->values, key, tile, k->D, 1);
+		for (int64_t at = first, i = 0; at < end; at += PANEL, i++) {
+			const int64_t seen = smaller(tile, start + at + PANEL - key);
+			if (seen > 0) attend(k, &room, &room.panel[i], h->head, start + at, smaller(PANEL, end - at), key, seen);
+		}
 	}
-	float *lse = k->arg[1] ? (float *)k->arg[1] + head * k->T : NULL;
 	for (int64_t at = first, i = 0; at < end; at += PANEL, i++)
-		panel_end(k, &room, &room.panel[i], head_of(k, k->arg[0], b, h), lse, at, smaller(PANEL, end - at));
+		panel_end(k, &room, &room.panel[i], h->out, h->lse, at, smaller(PANEL, end - at));
 }
 
 // attention_item is QUERIES of a head, those with most to look at first, which evens out the end.
@@ -134,9 +136,12 @@ static void attention_item(void *of, int64_t item, int worker) {
 	int64_t heads = k->B * k->H, blocks = pieces(k->T, QUERIES), head = item % heads;
 	int64_t first = (blocks - 1 - item / heads) * QUERIES, b = head / k->H, h = head % k->H;
 	int64_t end = smaller(first + QUERIES, k->T), real = larger(first, smaller(end, rows_of(k, b)));
-	if (real > first) attention_queries(k, b, h, first, real, worker);
+	float *lse = k->arg[1] ? (float *)k->arg[1] + head * k->T : NULL;
+	const attention_head of_qkv = {third(k, k->arg[2], b, h, 0), third(k, k->arg[2], b, h, 1), third(k, k->arg[2], b, h, 2),
+		head_of(k, k->arg[0], b, h), lse, head, 0};
+	if (real > first) attention_queries(k, &of_qkv, first, real, worker);
 	zero_rows(head_of(k, k->arg[0], b, h), real, end, k->D);
-	if (k->arg[1] && end > real) memset((float *)k->arg[1] + head * k->T + real, 0, (size_t)(end - real) * sizeof(float));
+	if (lse && end > real) memset(lse + real, 0, (size_t)(end - real) * sizeof(float));
 }
 
 static int attention(team *t, const atoll_call *c, void *const *arg, char *error) {

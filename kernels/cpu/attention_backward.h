@@ -68,18 +68,25 @@ static void gradient_begin(const attention_call *k, gradient_room *room, int64_t
 	}
 }
 
-// gradient_scores turns scores (p) and dout·v (ds) of half a panel into mask*p and ds.
-inl void gradient_scores(gradient_room *room, int64_t first, int half, int64_t key, int64_t keys, int drops) {
-	int64_t at = half * VL;
-	vf lse = vload(room->lse + first + at), delta = vload(room->delta + first + at);
-	for (int64_t s = 0; s < keys; s++) {
-		float *p_at = room->p + s * PANEL + at, *ds_at = room->ds + s * PANEL + at;
-		vf p = vexp(vload(p_at) - lse), dp = vload(ds_at);
-		if (key + s > first) p = vsel(vsees(first + at, key + s), p, vzero());
-		vf factor = drops ? vload(room->factors + s * PANEL + at) : vset(1);
-		vstore(ds_at, p * (dp * factor - delta));
-		vstore(p_at, p * factor);
+// gradient_scores_some turns scores (p) and dout·v (ds) of half a panel and n keys into mask*p and ds.
+inl void gradient_scores_some(gradient_room *room, int64_t first, int64_t at, int64_t key, int64_t s, int drops, const int n) {
+	const vf lse = vload(room->lse + first + at), delta = vload(room->delta + first + at);
+	float *p_at = room->p + s * PANEL + at, *ds_at = room->ds + s * PANEL + at;
+	vf p[SIDE_BY_SIDE];
+	EACH(n) p[i] = vload(p_at + i * PANEL) - lse;
+	vexp_each(p, n);
+	if (key + s + n > first + 1) EACH(n) p[i] = vsel(vsees(first + at, key + s + i), p[i], vzero());
+	EACH(n) {
+		const vf factor = drops ? vload(room->factors + (s + i) * PANEL + at) : vset(1);
+		vstore(ds_at + i * PANEL, p[i] * (vload(ds_at + i * PANEL) * factor - delta));
+		vstore(p_at + i * PANEL, p[i] * factor);
 	}
+}
+
+inl void gradient_scores(gradient_room *room, int64_t first, int half, int64_t key, int64_t keys, int drops) {
+	int64_t s = 0;
+	for (; s + SIDE_BY_SIDE <= keys; s += SIDE_BY_SIDE) gradient_scores_some(room, first, half * VL, key, s, drops, SIDE_BY_SIDE);
+	for (; s < keys; s++) gradient_scores_some(room, first, half * VL, key, s, drops, 1);
 }
 
 // gradient_tile adds what n queries of a panel and a tile of keys give to each other.

@@ -1,11 +1,12 @@
-// Attention of new rows over a cache of keys and values, for generating text. One query is computed at a time with its
-// row in the lanes: with a single new row the work is bound by reading the cache, which happens once.
+// Attention of new rows over a cache of keys and values, for generating text. Few new rows are computed one at a time with the row in
+// the lanes: the work is bound by reading the cache, which happens once. Many, such as a prompt has, go through the tiles of attention.h.
 #ifndef ATOLL_ATTENTION_CACHED_H
 #define ATOLL_ATTENTION_CACHED_H
 
-#include "attention_tile.h"
+#include "attention.h"
 
-enum { WIDE = 8 }; // vectors of an output row that are summed at once
+enum { WIDE = 8 };           // vectors of an output row that are summed at once
+enum { FEW_NEW = PANEL / 4 }; // so many new rows leave most of a panel empty
 
 typedef struct {
 	attention_call call;
@@ -94,13 +95,26 @@ static void cached_query(void *of, int64_t item, int worker) {
 	write_rows(head_of(a, a->arg[0], b, h), t, row, padded(a->D), 1, a->D);
 }
 
+// cached_queries is QUERIES new rows of one head, as attention_item is.
+static void cached_queries(void *of, int64_t item, int worker) {
+	const cached_call *k = of;
+	const attention_call *a = &k->call;
+	const int64_t heads = a->B * a->H, blocks = pieces(a->T, QUERIES), head = item % heads, b = head / a->H, h = head % a->H;
+	const int64_t first = (blocks - 1 - item / heads) * QUERIES;
+	const attention_head of_cache = {third(a, a->arg[1], b, h, 0), cached_head(k, a->arg[2], b, h), cached_head(k, a->arg[3], b, h),
+		head_of(a, a->arg[0], b, h), NULL, head, k->start};
+	attention_queries(a, &of_cache, first, smaller(first + QUERIES, a->T), worker);
+}
+
 static int attention_cached(team *t, const atoll_call *c, void *const *arg, char *error) {
 	cached_call k = {.call = attention_of(t, c, arg, NULL, NULL), .P = c->dims[4]};
 	attention_call *a = &k.call;
 	if (check_start(arg[4], a->T, k.P, &k.start, error)) return 1;
-	if (attention_rooms(a, line_floats(padded(a->D)) + line_floats(padded(k.P)), error)) return 1;
+	const int few = a->T <= FEW_NEW;
+	if (attention_rooms(a, few ? line_floats(padded(a->D)) + line_floats(padded(k.P)) : attention_floats(a->D), error)) return 1;
 	team_for(t, a->B, cached_copy, &k);
-	team_for(t, a->B * a->H * a->T, cached_query, &k);
+	if (few) team_for(t, a->B * a->H * a->T, cached_query, &k);
+	else team_for(t, a->B * a->H * pieces(a->T, QUERIES), cached_queries, &k);
 	return 0;
 }
 

@@ -105,7 +105,7 @@ typedef struct {
 	uint32_t dtype;
 } head_slice;
 
-enum { AHEAD = 32 }; // rows between reading and prefetching
+enum { AHEAD = 12 }; // rows between reading and prefetching
 
 inl void read_rows_as(float *to, int64_t width, head_slice h, int64_t from, int64_t n, int64_t D, float scale, uint32_t dtype) {
 	vf s = vset(scale);
@@ -113,7 +113,7 @@ inl void read_rows_as(float *to, int64_t width, head_slice h, int64_t from, int6
 	for (int64_t r = 0; r < n; r++, to += width) {
 		int64_t at = h.at + (from + r) * h.stride;
 		// Rows lie pages apart, where the processor does not prefetch by itself.
-		const char *ahead = (const char *)h.start + (at + smaller(AHEAD, n - 1 - r) * h.stride) * size;
+		const char *ahead = (const char *)h.start + (at + AHEAD * h.stride) * size;
 		for (int64_t line = 0; line < lines; line++) __builtin_prefetch(ahead + line * 64);
 		for (int64_t i = 0; i < width; i += VL)
 			vstore_to(to, i, i < D ? vload_act_to(h.start, at + i, at + D, dtype) * s : vzero(), width);

@@ -8,28 +8,43 @@
 #define GELU_CUBIC 0.044715f
 #define GELU_FLAT 16.0f // from here on e^-2|u| is 0
 
-// gelu_decay is e^-2|u| for u = scale*(x + cubic*x^3).
-inl vf gelu_decay(vf x) {
-	vf u = vabs(x) * vfma(x * x, vset(-2 * GELU_SCALE * GELU_CUBIC), vset(-2 * GELU_SCALE));
-	return vexp(u);
+// gelu_gates gives e^-2|u| for u = scale*(x + cubic*x^3) as decay d, r = 1/(1+d), and the gate 1/(1 + e^-2u): r where x is positive
+// and d*r where it is negative. n vectors go side by side (vector.h).
+inl void gelu_gates(const vf x[SIDE_BY_SIDE], vf decay[SIDE_BY_SIDE], vf r[SIDE_BY_SIDE], vf gate[SIDE_BY_SIDE], const int n) {
+	EACH(n) decay[i] = vabs(x[i]) * vfma(x[i] * x[i], vset(-2 * GELU_SCALE * GELU_CUBIC), vset(-2 * GELU_SCALE));
+	vexp_each(decay, n);
+	EACH(n) r[i] = vset(1) / (vset(1) + decay[i]);
+	EACH(n) gate[i] = vsel(x[i] < vzero(), decay[i], vset(1)) * r[i];
 }
 
-// With d the decay, the gate 1/(1 + e^-2u) is 1/(1+d) where x is positive and d/(1+d) where it is negative.
-inl vf gelu_gate(vf x, vf d) { return vsel(x < vzero(), d, vset(1)) / (vset(1) + d); }
+// gelu_each replaces n vectors by their GELU.
+inl void gelu_each(vf x[SIDE_BY_SIDE], const int n) {
+	vf decay[SIDE_BY_SIDE], r[SIDE_BY_SIDE], gate[SIDE_BY_SIDE];
+	gelu_gates(x, decay, r, gate, n);
+	EACH(n) x[i] *= gate[i];
+}
 
-inl vf gelu(vf x) { return x * gelu_gate(x, gelu_decay(x)); }
+// gelu_slope_each replaces n vectors by the derivative s + 2x·s(1-s)·u' for the gate s. s(1-s) is d/(1+d)^2, which loses no digits
+// where s is almost 1. x·u' would overflow far from 0, and the 0 that it is multiplied by there would make it no number.
+inl void gelu_slope_each(vf x[SIDE_BY_SIDE], const int n) {
+	vf decay[SIDE_BY_SIDE], r[SIDE_BY_SIDE], gate[SIDE_BY_SIDE], slope[SIDE_BY_SIDE];
+	gelu_gates(x, decay, r, gate, n);
+	EACH(n) x[i] = vmin(vset(GELU_FLAT), vmax(vset(-GELU_FLAT), x[i]));
+	EACH(n) slope[i] = vfma(x[i] * x[i], vset(6 * GELU_SCALE * GELU_CUBIC), vset(2 * GELU_SCALE));
+	EACH(n) x[i] = vfma(x[i] * slope[i], decay[i] * r[i] * r[i], gate[i]);
+}
 
-// gelu_derivative is s + 2x·s(1-s)·u' for the gate s. s(1-s) is d/(1+d)^2, which loses no digits where s is almost 1. x·u' would
-// overflow far from 0, and the 0 that it is multiplied by there would make it no number.
-inl vf gelu_derivative(vf x) {
-	vf d = gelu_decay(x), r = vset(1) / (vset(1) + d);
-	vf near = vmin(vset(GELU_FLAT), vmax(vset(-GELU_FLAT), x));
-	vf slope = vfma(near * near, vset(6 * GELU_SCALE * GELU_CUBIC), vset(2 * GELU_SCALE));
-	return vfma(near * slope, d * r * r, vsel(x < vzero(), d, vset(1)) * r);
+// The element-wise kernels take SIDE_BY_SIDE vectors, then what is left of the piece one by one.
+inl void gelu_forward_some(const bound_call *b, int64_t at, int64_t end, uint32_t dtype, const int n) {
+	vf x[SIDE_BY_SIDE];
+	EACH(n) x[i] = vload_act_to(b->arg[1], at + i * VL, end, dtype);
+	gelu_each(x, n);
+	EACH(n) vstore_act_to(b->arg[0], at + i * VL, x[i], end, dtype);
 }
 
 inl void gelu_forward_as(const bound_call *b, int64_t i, int64_t end, uint32_t dtype) {
-	for (; i < end; i += VL) vstore_act_to(b->arg[0], i, gelu(vload_act_to(b->arg[1], i, end, dtype)), end, dtype);
+	for (; i + SIDE_BY_SIDE * VL <= end; i += SIDE_BY_SIDE * VL) gelu_forward_some(b, i, end, dtype, SIDE_BY_SIDE);
+	for (; i < end; i += VL) gelu_forward_some(b, i, end, dtype, 1);
 }
 
 static void gelu_forward_body(void *arg, int64_t piece, int worker) {
@@ -46,11 +61,16 @@ static int gelu_forward(team *t, const atoll_call *c, void *const *arg, char *er
 	return 0;
 }
 
+inl void gelu_backward_some(const bound_call *b, int64_t at, int64_t end, uint32_t dtype, const int n) {
+	vf x[SIDE_BY_SIDE];
+	EACH(n) x[i] = vload_act_to(b->arg[2], at + i * VL, end, dtype);
+	gelu_slope_each(x, n);
+	EACH(n) vstore_act_to(b->arg[0], at + i * VL, vload_act_to(b->arg[1], at + i * VL, end, dtype) * x[i], end, dtype);
+}
+
 inl void gelu_backward_as(const bound_call *b, int64_t i, int64_t end, uint32_t dtype) {
-	for (; i < end; i += VL) {
-		vf dy = vload_act_to(b->arg[1], i, end, dtype), pre = vload_act_to(b->arg[2], i, end, dtype);
-		vstore_act_to(b->arg[0], i, dy * gelu_derivative(pre), end, dtype);
-	}
+	for (; i + SIDE_BY_SIDE * VL <= end; i += SIDE_BY_SIDE * VL) gelu_backward_some(b, i, end, dtype, SIDE_BY_SIDE);
+	for (; i < end; i += VL) gelu_backward_some(b, i, end, dtype, 1);
 }
 
 static void gelu_backward_body(void *arg, int64_t piece, int worker) {

@@ -33,19 +33,50 @@ typedef struct {
 	int gelu;
 } linear_outputs;
 
-inl void linear_store_as(const gemm *g, int64_t m, int64_t n, int64_t rows, int64_t columns, const float *tile, uint32_t dtype) {
+// Vector i of a tile's rows as a store function takes them: across of them to a row, whose columns end at columns. at is its place in the
+// output and end where its row ends there, column the first of its columns, and tile its sums.
+typedef struct {
+	int64_t at, end, column;
+	const float *tile;
+} tile_vector;
+
+inl tile_vector tile_vector_of(const gemm *g, int64_t m, int64_t n, int64_t columns, const float *tile, int i, int across) {
+	const int64_t row = i / across, c = i % across * VL, at = (m + row) * g->b.count + n + c;
+	return (tile_vector){at, at + columns - c, n + c, tile + row * NR + c};
+}
+
+// BY_VECTORS calls some(g, m, n, columns, tile, dtype, count, across) for all of a tile: four vectors at a time where they are whole.
+#define BY_VECTORS(some, g, m, n, rows, columns, tile, dtype)                                                               \
+	do {                                                                                                                    \
+		int64_t row = 0;                                                                                                    \
+		if (columns == NR)                                                                                                  \
+			for (; row + 2 <= rows; row += 2) some(g, m + row, n, NR, tile + row * NR, dtype, 4, 2);                        \
+		for (; row < rows; row++) {                                                                                         \
+			int64_t c = 0;                                                                                                  \
+			for (; c + 4 * VL <= columns; c += 4 * VL) some(g, m + row, n + c, 4 * VL, tile + row * NR + c, dtype, 4, 4);   \
+			for (; c < columns; c += VL) some(g, m + row, n + c, columns - c, tile + row * NR + c, dtype, 1, 1);            \
+		}                                                                                                                   \
+	} while (0)
+
+inl void linear_store_some(const gemm *g, int64_t m, int64_t n, int64_t columns, const float *tile, uint32_t dtype, const int count,
+	const int across) {
 	const linear_outputs *o = g->context;
-	for (int64_t r = 0; r < rows; r++, tile += NR) {
-		for (int64_t c = 0; c < columns; c += VL) {
-			const int64_t at = (m + r) * g->b.count + n + c, end = at + columns - c;
-			vf v = vload(tile + c);
-			if (o->b) v += vload_to(o->b, n + c, n + columns);
-			if (o->pre) vstore_act_to(o->pre, at, v, end, dtype);
-			if (o->gelu) v = gelu(vround(v, dtype));
-			if (o->res) v += vload_act_to(o->res, at, end, dtype);
-			vstore_act_to(o->y, at, v, end, dtype);
-		}
+	tile_vector t[SIDE_BY_SIDE];
+	vf v[SIDE_BY_SIDE];
+	EACH(count) t[i] = tile_vector_of(g, m, n, columns, tile, i, across);
+	EACH(count) v[i] = vload(t[i].tile);
+	if (o->b) EACH(count) v[i] += vload_to(o->b, t[i].column, n + columns);
+	if (o->pre) EACH(count) vstore_act_to(o->pre, t[i].at, v[i], t[i].end, dtype);
+	if (o->gelu) {
+		EACH(count) v[i] = vround(v[i], dtype);
+		gelu_each(v, count);
 	}
+	if (o->res) EACH(count) v[i] += vload_act_to(o->res, t[i].at, t[i].end, dtype);
+	EACH(count) vstore_act_to(o->y, t[i].at, v[i], t[i].end, dtype);
+}
+
+inl void linear_store_as(const gemm *g, int64_t m, int64_t n, int64_t rows, int64_t columns, const float *tile, uint32_t dtype) {
+	BY_VECTORS(linear_store_some, g, m, n, rows, columns, tile, dtype);
 }
 
 static void linear_store(const gemm *g, int64_t m, int64_t n, int64_t rows, int64_t columns, const float *tile) {
@@ -66,18 +97,24 @@ typedef struct {
 	const void *pre, *dres;
 } linear_dx_outputs;
 
-inl void linear_dx_store_as(const gemm *g, int64_t m, int64_t n, int64_t rows, int64_t columns, const float *tile,
-	uint32_t dtype) {
+inl void linear_dx_store_some(const gemm *g, int64_t m, int64_t n, int64_t columns, const float *tile, uint32_t dtype, const int count,
+	const int across) {
 	const linear_dx_outputs *o = g->context;
-	for (int64_t r = 0; r < rows; r++, tile += NR) {
-		for (int64_t c = 0; c < columns; c += VL) {
-			const int64_t at = (m + r) * g->b.count + n + c, end = at + columns - c;
-			vf v = vload(tile + c);
-			if (o->pre) v *= gelu_derivative(vload_act_to(o->pre, at, end, dtype));
-			if (o->dres) v += vload_act_to(o->dres, at, end, dtype);
-			vstore_act_to(o->dx, at, v, end, dtype);
-		}
+	tile_vector t[SIDE_BY_SIDE];
+	vf v[SIDE_BY_SIDE], slope[SIDE_BY_SIDE];
+	EACH(count) t[i] = tile_vector_of(g, m, n, columns, tile, i, across);
+	EACH(count) v[i] = vload(t[i].tile);
+	if (o->pre) {
+		EACH(count) slope[i] = vload_act_to(o->pre, t[i].at, t[i].end, dtype);
+		gelu_slope_each(slope, count);
+		EACH(count) v[i] *= slope[i];
 	}
+	if (o->dres) EACH(count) v[i] += vload_act_to(o->dres, t[i].at, t[i].end, dtype);
+	EACH(count) vstore_act_to(o->dx, t[i].at, v[i], t[i].end, dtype);
+}
+
+inl void linear_dx_store_as(const gemm *g, int64_t m, int64_t n, int64_t rows, int64_t columns, const float *tile, uint32_t dtype) {
+	BY_VECTORS(linear_dx_store_some, g, m, n, rows, columns, tile, dtype);
 }
 
 static void linear_dx_store(const gemm *g, int64_t m, int64_t n, int64_t rows, int64_t columns, const float *tile) {

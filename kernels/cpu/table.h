@@ -4,7 +4,8 @@
 #include "vector.h"
 
 #include "adamw.h"
-#include "attention.h"
+#include "attention_backward.h"
+#include "attention_cached.h"
 #include "head_loss.h"
 #include "linear.h"
 #include "losses.h"

@@ -182,51 +182,46 @@ inl float vmax_lanes(vf v) {
 	return m;
 }
 
-// vscale is p * 2^n for a whole n, of which shifted is n + 12582912: the power is applied in two halves, so that the result
-// may be subnormal.
-inl vf vscale(vf p, vf shifted, vf n) {
-#if VL == 16
-	(void)shifted;
-	return (vf)_mm512_scalef_ps((__m512)p, (__m512)n);
-#else
-	(void)n;
-	vi power = (vi)shifted - (vi)vset_u(0x4b400000);
-	vi half = power >> 1;
-	vf first = (vf)((vu)(half + 127) << 23), second = (vf)((vu)(power - half + 127) << 23);
-	return p * first * second;
-#endif
+// Functions of SIDE_BY_SIDE vectors or fewer go through all of them a step at a time: each step waits for the one before it, and a
+// processor looks too few instructions ahead to begin with the next vector by itself.
+enum { SIDE_BY_SIDE = 4 };
+#define EACH(n) _Pragma("GCC unroll 4") for (int i = 0; i < (n); i++)
+
+// vexp_each replaces n vectors by their e^x, with an error below 1 ulp: exactly 0 below -87, e^88 above 88, NaN for NaN. The polynomial
+// is Cephes', for |x| <= ln(2)/2.
+inl void vexp_each(vf *x, const int n) {
+	vf power[SIDE_BY_SIDE], whole[SIDE_BY_SIDE], p[SIDE_BY_SIDE];
+	vi gone[SIDE_BY_SIDE];
+	EACH(n) gone[i] = x[i] < vset(-87);
+	EACH(n) x[i] = vmin(vset(88), vmax(vset(-87), x[i]));
+	EACH(n) power[i] = vfma(x[i], vset(1.44269504088896341f), vset(12582912.0f)); // the whole number is in the low bits
+	EACH(n) whole[i] = power[i] - vset(12582912.0f);
+	EACH(n) x[i] = vfma(whole[i], vset(-0.693359375f), x[i]);
+	EACH(n) x[i] = vfma(whole[i], vset(2.12194440e-4f), x[i]);
+	EACH(n) p[i] = vfma(vset(1.9875691500e-4f), x[i], vset(1.3981999507e-3f));
+	EACH(n) p[i] = vfma(p[i], x[i], vset(8.3334519073e-3f));
+	EACH(n) p[i] = vfma(p[i], x[i], vset(4.1665795894e-2f));
+	EACH(n) p[i] = vfma(p[i], x[i], vset(1.6666665459e-1f));
+	EACH(n) p[i] = vfma(p[i], x[i], vset(5.0000001201e-1f));
+	EACH(n) p[i] = vfma(p[i], x[i] * x[i], x[i]) + vset(1);
+	// Adding to the exponent multiplies: from -87 to 88 the result is a normal number. A NaN has no whole number in its low bits.
+	EACH(n) p[i] = (vf)((vu)p[i] + ((vu)power[i] << 23));
+	EACH(n) x[i] = (vf)((vi)p[i] & ~gone[i]);
 }
 
-// vexp is e^x to about 1 ulp: exactly 0 below -104, infinity above 88.73, NaN for NaN. Cephes' polynomial for
-// |r| <= ln(2)/2.
 inl vf vexp(vf x) {
-	vf c = vmin(vset(89.0f), vmax(vset(-104.0f), x));
-	vf shifted = vfma(c, vset(1.44269504088896341f), vset(12582912.0f)); // the integer is in the low bits
-	vf n = shifted - vset(12582912.0f);
-	vf r = vfma(n, vset(-0.693359375f), c);
-	r = vfma(n, vset(2.12194440e-4f), r);
-	vf p = vset(1.9875691500e-4f);
-	p = vfma(p, r, vset(1.3981999507e-3f));
-	p = vfma(p, r, vset(8.3334519073e-3f));
-	p = vfma(p, r, vset(4.1665795894e-2f));
-	p = vfma(p, r, vset(1.6666665459e-1f));
-	p = vfma(p, r, vset(5.0000001201e-1f));
-	p = vfma(p, r * r, r) + vset(1.0f);
-	return vscale(p, shifted, n); // a NaN in c reaches p
+	vexp_each(&x, 1);
+	return x;
 }
 
-// vtanh is tanh to about 2 ulp: Cephes' polynomial near 0, 1 - 2/(e^2x + 1) elsewhere.
-inl vf vtanh(vf x) {
-	vf a = vabs(x), z = x * x;
-	vf p = vset(-5.70498872745e-3f);
-	p = vfma(p, z, vset(2.06390887954e-2f));
-	p = vfma(p, z, vset(-5.37397155531e-2f));
-	p = vfma(p, z, vset(1.33314422036e-1f));
-	p = vfma(p, z, vset(-3.33332819422e-1f));
-	p = vfma(p, z * x, x);
-	vf large = vset(1.0f) - vset(2.0f) / (vexp(a + a) + vset(1.0f));
-	large = (vf)((vu)large | ((vu)x & vset_u(0x80000000)));
-	return vsel(a < vset(0.625f), p, large);
+// vexp_rows replaces n vectors, stride floats apart, by their e^(x - most), and adds them to sum one after the other.
+inl vf vexp_rows(float *at, int64_t stride, vf most, vf sum, const int n) {
+	vf x[SIDE_BY_SIDE];
+	EACH(n) x[i] = vload(at + i * stride) - most;
+	vexp_each(x, n);
+	EACH(n) vstore(at + i * stride, x[i]);
+	EACH(n) sum += x[i];
+	return sum;
 }
 
 // vlog is the natural logarithm of a positive normal x to about 1 ulp (Cephes); infinity and NaN pass.
