@@ -26,6 +26,7 @@ func Compile(g *op.Graph, store *Store, o Options) (*Program, error) {
 	if o.Logits == 0 {
 		o.Logits = LogitsOf(store.device)
 	}
+	o.Recompute = RecomputationOf(store.device, o.Recompute)
 	list, err := Lower(g, o)
 	if err != nil {
 		return nil, err
@@ -60,6 +61,14 @@ func LogitsOf(d kernels.Device) int64 {
 		return g.LogitsBytes()
 	}
 	return 0
+}
+
+// RecomputationOf is how, or for auto on a device with memory of its own, which nothing else wants, that nothing is computed again.
+func RecomputationOf(d kernels.Device, how lower.Recomputation) lower.Recomputation {
+	if _, host := d.(kernels.Lender); how == lower.RecomputeAuto && !host {
+		return lower.RecomputeNone
+	}
+	return how
 }
 
 func verify(list ir.Program) error {

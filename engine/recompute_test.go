@@ -55,6 +55,7 @@ func TestRecomputingSavesMemory(t *testing.T) {
 	}{
 		{lower.RecomputeNone, (12*16+3)*unit + logits, 665674752}, // the first block's input, the final norm and its gradient, a chunk of logits
 		{lower.RecomputeGELU, (12*12+3)*unit + logits, 514679808},
+		{lower.RecomputeAuto, (12*12+3)*unit + logits, 514679808},
 		{lower.RecomputeBlock, (12 + 1 + 15 + 4) * unit, 101794816}, // inputs, the gradient of one output, that block's values, the gradient of its GELU
 	} {
 		graph, err := gpt2.Build(c, spec)
@@ -70,3 +71,21 @@ func TestRecomputingSavesMemory(t *testing.T) {
 		}
 	}
 }
+
+// TestAutoRecomputesOnTheHost: where GELUs' outputs are large, and the memory is not the device's own; a small list keeps them.
+func TestAutoRecomputesOnTheHost(t *testing.T) {
+	host := newCPU(t, cpu.Options{Threads: 1})
+	if how := engine.RecomputationOf(host, lower.RecomputeAuto); how != lower.RecomputeAuto {
+		t.Errorf("auto is %v on %s, want auto, which the list settles", how, host.Name())
+	}
+	if how := engine.RecomputationOf(apart{host}, lower.RecomputeAuto); how != lower.RecomputeNone {
+		t.Errorf("auto is %v on a device with memory of its own, want none", how)
+	}
+	f := oneLayer("lm", 0)
+	if auto := f.text(t, engine.Options{Recompute: lower.RecomputeAuto}); auto != f.text(t, engine.Options{}) {
+		t.Errorf("auto computes again in a small list:\n%s", auto)
+	}
+}
+
+// apart hides that a device works on the host's memory.
+type apart struct{ kernels.Device }

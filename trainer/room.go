@@ -89,7 +89,8 @@ func (r *run) need(s *engine.Store, batch int, recompute string) (engine.Need, e
 	if err != nil {
 		return engine.Need{}, err
 	}
-	list, err := engine.Lower(graph, engine.Options{Precision: r.env.Precision, Recompute: how, Logits: engine.LogitsOf(r.env.Device)})
+	list, err := engine.Lower(graph, engine.Options{Precision: r.env.Precision, Logits: engine.LogitsOf(r.env.Device),
+		Recompute: engine.RecomputationOf(r.env.Device, how)})
 	if err != nil {
 		return engine.Need{}, err
 	}

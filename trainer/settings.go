@@ -29,7 +29,7 @@ type Settings struct {
 	TokensPerStep int     `yaml:"tokens-per-step,omitempty"` // micro-batches are added up to at least this many; 0: one micro-batch
 
 	Precision string `yaml:"precision"` // as used: fp32, tf32, bf16 or fp16
-	Recompute string `yaml:"recompute"` // none, gelu or block: what backward computes again instead of keeping it; results are the same bits
+	Recompute string `yaml:"recompute"` // none, gelu, block or auto: what backward computes again instead of keeping it; results are the same bits
 	Device    string `yaml:"device"`    // as used: cpu, cuda:0
 	Threads   int    `yaml:"threads"`   // as used; results are the same bits for any number
 
@@ -61,13 +61,13 @@ type Settings struct {
 
 // Defaults of a pretraining run.
 func PretrainDefaults() Settings {
-	return Settings{Model: "gpt2", Batch: 8, Sequence: 256, Precision: "auto", Recompute: "none", Device: "auto", LearningRate: 6e-4, Warmup: 100,
+	return Settings{Model: "gpt2", Batch: 8, Sequence: 256, Precision: "auto", Recompute: "auto", Device: "auto", LearningRate: 6e-4, Warmup: 100,
 		MinLearningRate: -1, Decay: 0.1, Clip: 1, Beta1: 0.9, Beta2: 0.95, Epsilon: 1e-8, Seed: 1, EvalEvery: 250, EvalBatches: 50, KeepLast: 2, SampleTokens: 64}
 }
 
 // FinetuneDefaults are those of a fine-tuning run.
 func FinetuneDefaults() Settings {
-	return Settings{Epochs: 3, Batch: 16, Sequence: 256, Precision: "auto", Recompute: "none", Device: "auto", LearningRate: 5e-5, Warmup: 50,
+	return Settings{Epochs: 3, Batch: 16, Sequence: 256, Precision: "auto", Recompute: "auto", Device: "auto", LearningRate: 5e-5, Warmup: 50,
 		MinLearningRate: -1, Decay: 0.01, Clip: 1, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, Dropout: 0.1, Seed: 1, KeepLast: 1,
 		Method: "full", ClassWeights: "none"}
 }

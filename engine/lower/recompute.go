@@ -16,13 +16,17 @@ const (
 	RecomputeNone  Recomputation = iota
 	RecomputeGELU                // the outputs of GELUs, from what went into them
 	RecomputeBlock               // everything of a transformer block, from its input
+	RecomputeAuto                // as RecomputeGELU where that frees FreedByAuto bytes or more, else as RecomputeNone
 )
 
-var recomputations = []string{"none", "gelu", "block"}
+// FreedByAuto is what is worth a second look at the GELUs. Less stays in or near a processor's last cache.
+const FreedByAuto = 64 << 20
+
+var recomputations = []string{"none", "gelu", "block", "auto"}
 
 func (r Recomputation) String() string { return recomputations[r] }
 
-// ParseRecomputation reads none, gelu or block.
+// ParseRecomputation reads none, gelu, block or auto.
 func ParseRecomputation(name string) (Recomputation, error) {
 	if n := slices.Index(recomputations, name); n >= 0 {
 		return Recomputation(n), nil
@@ -36,6 +40,9 @@ func ParseRecomputation(name string) (Recomputation, error) {
 func Recompute(p ir.Program, how Recomputation) ir.Program {
 	made := makers(p)
 	loss := lossOf(p, made)
+	if how == RecomputeAuto {
+		how = settle(p, made)
+	}
 	if how == RecomputeNone || loss < 0 {
 		return p.Clone()
 	}
@@ -48,6 +55,20 @@ func Recompute(p ir.Program, how Recomputation) ir.Program {
 		r.out.Instrs = append(r.out.Instrs, i)
 	}
 	return DropDead(r.out)
+}
+
+// settle is what auto means for a list.
+func settle(p ir.Program, made []int) Recomputation {
+	var freed int64
+	for id, drop := range droppable(p, made, RecomputeGELU) {
+		if v := p.Values[id]; drop {
+			freed += v.Elements() * int64(v.DType.Size())
+		}
+	}
+	if freed >= FreedByAuto {
+		return RecomputeGELU
+	}
+	return RecomputeNone
 }
 
 // lossOf is the instruction that makes the loss, -1 where none does.

@@ -54,12 +54,12 @@ func TestRecomputeBlocks(t *testing.T) {
 }
 
 func TestParseRecomputation(t *testing.T) {
-	for _, how := range []lower.Recomputation{lower.RecomputeNone, lower.RecomputeGELU, lower.RecomputeBlock} {
+	for _, how := range []lower.Recomputation{lower.RecomputeNone, lower.RecomputeGELU, lower.RecomputeBlock, lower.RecomputeAuto} {
 		if got, err := lower.ParseRecomputation(how.String()); got != how || err != nil {
 			t.Errorf("%v is read as %v, %v", how, got, err)
 		}
 	}
-	if _, err := lower.ParseRecomputation("all"); err == nil || err.Error() != `recomputation is "all", want none, gelu, block` {
+	if _, err := lower.ParseRecomputation("all"); err == nil || err.Error() != `recomputation is "all", want none, gelu, block, auto` {
 		t.Errorf("%v", err)
 	}
 }
