@@ -80,6 +80,10 @@ static void tile(const gemm *g, int64_t kc, const float *a, const float *b, floa
 		tile_packed(&g->packed, kc, a, b, c, add);
 		return;
 	}
+	if (g->packed.words && g->packed.format == FORMAT_I8) {
+		tile_pairs(kc, a, b, c, add);
+		return;
+	}
 #ifdef NATIVE_BF16
 	if (g->precision == DT_BF16) {
 		tile_bf16((kc + 1) / 2, a, b, c, add);
@@ -129,7 +133,7 @@ static size_t gemm_plan(gemm *g, team *t) {
 	g->blocks = larger(1, pieces(K, g->depth));
 	const int64_t steps = smaller(KC, pieces(K, per_step(g->precision)));
 	g->a_floats = (size_t)(g->rows / MR * (steps * MR + 16) + 15) & ~(size_t)15;
-	g->b_floats = (size_t)(steps * NR + 16);
+	g->b_floats = (size_t)(steps * NR + NR);
 	g->sum_floats = (size_t)(g->blocks == 1 ? MR * NR : g->rows * g->columns);
 	const size_t bytes = (g->a_floats + g->b_floats + g->sum_floats) * sizeof(float);
 	for (int w = 0; w < team_size(t); w++)

@@ -22,9 +22,12 @@ inl packed_weight packed_weight_of(const void *words, int64_t K, int64_t format)
 
 inl int64_t packed_panels(int64_t N) { return 2 * pieces(N, 2 * LINE); }
 
-// packed_at is the word of column j, a multiple of the vectors' length, at step k of a format without scales.
+// packed_steps is how many steps of a product's depth are in a line: numbers of k, or for int8 pairs of them.
+inl int64_t packed_steps(int64_t format) { return format == FORMAT_F32 ? 1 : 2; }
+
+// packed_at is the word of column j, a multiple of the vectors' length, at step k; a panel's scales are not counted.
 inl const float *packed_at(const packed_weight *w, int64_t j, int64_t k) {
-	return w->words + j / LINE * w->panel + k / packed_per_word(w->format) * LINE + j % LINE;
+	return w->words + j / LINE * w->panel + k / packed_steps(w->format) * LINE + j % LINE;
 }
 
 // in_place tells whether the tile of a precision reads the words as they lie.
@@ -50,21 +53,31 @@ static void tile_packed(const packed_weight *w, int64_t kc, const float *a, cons
 inl vf first_of(vf words) { return (vf)((vu)words << 16); }
 inl vf second_of(vf words) { return (vf)((vu)words & vset_u(0xffff0000)); }
 
-// widen_columns makes a block [kc,NR] of fp32 from words of bf16. With an odd kc a step of zeros follows it.
+// The same of int8, two numbers in a word of 16 bits each.
+inl vf first_pair(vf words) {
+	const vi w = (vi)words;
+	return (vf)((w << 24 >> 24 & (vi)vset_u(0xffff)) | w << 16 >> 24 << 16);
+}
+inl vf second_pair(vf words) {
+	const vi w = (vi)words;
+	return (vf)((w << 8 >> 24 & (vi)vset_u(0xffff)) | w >> 24 << 16);
+}
+
+// widen_columns makes a block [kc,NR] of fp32 from words of bf16, or of pairs from words of int8. With an odd kc another step follows it.
 static void widen_columns(float *to, const packed_weight *w, int64_t j, int64_t k, int64_t kc) {
 	for (int g = 0; g < NR; g += VL) {
 		const float *words = packed_at(w, j + g, k);
 		for (int64_t s = 0; s < kc; s += 2, words += LINE) {
 			const vf pair = vload(words);
-			vstore(to + s * NR + g, first_of(pair));
-			vstore(to + (s + 1) * NR + g, second_of(pair));
+			vstore(to + s * NR + g, w->format == FORMAT_I8 ? first_pair(pair) : first_of(pair));
+			vstore(to + (s + 1) * NR + g, w->format == FORMAT_I8 ? second_pair(pair) : second_of(pair));
 		}
 	}
 }
 
 // prefetch_packed fetches part part of parts of a block of NR columns from j on.
 inl void prefetch_packed(const packed_weight *w, int64_t j, int64_t k, int64_t kc, int64_t part, int64_t parts) {
-	const int64_t lines = pieces(kc, packed_per_word(w->format)), end = lines * (part + 1) / parts;
+	const int64_t lines = pieces(kc, packed_steps(w->format)), end = lines * (part + 1) / parts;
 	for (int64_t i = lines * part / parts; i < end; i++)
 		for (int g = 0; g < NR; g += LINE) __builtin_prefetch(packed_at(w, j + g, k) + i * LINE, 0, 2);
 }

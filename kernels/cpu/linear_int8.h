@@ -5,6 +5,7 @@
 
 #include "linear.h"
 #include "quantize.h"
+#include "linear_int8_rows.h"
 
 // A task is INT8_ROWS rows times INT8_PANELS panels: what it reads again stays in the second cache.
 enum { INT8_ROWS = 64, INT8_PANELS = 4, INT8_LINES_AHEAD = 16 };
@@ -22,9 +23,9 @@ static void quantize_body(void *arg, int64_t m, int worker) {
 	const gemm_operand *x = &j->g.a;
 	int8_t *q = j->q + m * j->width;
 	(void)worker;
-	if (x->dtype == DT_F32) j->scales[m] = quantize_row_as(q, j->width, x->start, m * x->depth, x->depth, DT_F32);
-	else if (x->dtype == DT_BF16) j->scales[m] = quantize_row_as(q, j->width, x->start, m * x->depth, x->depth, DT_BF16);
-	else j->scales[m] = quantize_row_as(q, j->width, x->start, m * x->depth, x->depth, DT_F16);
+	if (x->dtype == DT_F32) j->scales[m] = quantize_row_as(q, 1, j->width, x->start, m * x->depth, x->depth, DT_F32);
+	else if (x->dtype == DT_BF16) j->scales[m] = quantize_row_as(q, 1, j->width, x->start, m * x->depth, x->depth, DT_BF16);
+	else j->scales[m] = quantize_row_as(q, 1, j->width, x->start, m * x->depth, x->depth, DT_F16);
 }
 
 // int8_sums sets sums [R,P*LINE] to the products of R rows of q with P panels, whose lines of words begin at words.
@@ -105,6 +106,7 @@ static void int8_body(void *arg, int64_t i, int worker) {
 
 static int run_int8(const gemm *g, team *t, char *error) {
 	const int64_t M = g->a.count;
+	if (M >= INT8_MANY) return run_int8_rows(g, t, error);
 	int8_product j = {.g = *g, .width = pieces(g->a.depth, LINE) * LINE, .row_tasks = pieces(M, INT8_ROWS)};
 	const size_t bytes = (size_t)M * ((size_t)j.width + sizeof *j.scales);
 	j.scales = team_shared(t, bytes);

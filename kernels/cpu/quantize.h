@@ -8,6 +8,7 @@
 #define LEAST_QUANTIZED 0x1p-120f
 
 typedef int8_t vq __attribute__((vector_size(VL)));
+typedef int16_t vq2 __attribute__((vector_size(2 * VL)));
 
 // The magnitudes of numbers are ordered as their bits are, infinities and NaNs above all others.
 inl vi magnitude(vf v) { return (vi)((vu)v & vset_u(0x7fffffff)); }
@@ -28,8 +29,9 @@ inl vi quantized(vf v, vf inverse) {
 	return whole & (vi)(inverse > vzero());
 }
 
-// quantize_row fills q [width], of which n are numbers of x and the rest zeros, and gives the scale. width is a multiple of LINE.
-inl float quantize_row_as(int8_t *q, int64_t width, const void *x, int64_t from, int64_t n, uint32_t dtype) {
+// quantize_row_as fills q [width], whole numbers of size bytes (1 or 2) of which n are numbers of x and the rest zeros, and gives the
+// scale. width is a multiple of LINE.
+inl float quantize_row_as(void *q, const int size, int64_t width, const void *x, int64_t from, int64_t n, uint32_t dtype) {
 	vi most = {0};
 	for (int64_t i = 0; i < n; i += VL) most = larger_of(most, magnitude(vload_act_to(x, from + i, from + n, dtype)));
 	int32_t largest = 0;
@@ -37,11 +39,13 @@ inl float quantize_row_as(int8_t *q, int64_t width, const void *x, int64_t from,
 	vf inverse;
 	const vf scale = scales_of((vi)vset_u((uint32_t)largest), &inverse);
 	for (int64_t i = 0; i < n; i += VL) {
-		const vq bytes = __builtin_convertvector(quantized(vload_act_to(x, from + i, from + n, dtype), inverse), vq);
-		memcpy(q + i, &bytes, sizeof bytes);
+		const vi whole = quantized(vload_act_to(x, from + i, from + n, dtype), inverse);
+		const vq bytes = __builtin_convertvector(whole, vq);
+		const vq2 pairs = __builtin_convertvector(whole, vq2);
+		memcpy((char *)q + i * size, size == 1 ? (const void *)&bytes : &pairs, (size_t)(VL * size));
 	}
 	const int64_t done = pieces(n, VL) * VL;
-	memset(q + done, 0, (size_t)(width - done));
+	memset((char *)q + done * size, 0, (size_t)((width - done) * size));
 	return scale[0];
 }
 

@@ -32,6 +32,7 @@ inl void vstore_h(uint16_t *p, vh v) { memcpy(p, &v, sizeof v); }
 
 inl vf vset(float x) { return x - (vf){0}; } // x - 0 is x, -0 and NaN included: a plain broadcast
 inl vu vset_u(uint32_t x) { return (vu){0} + x; }
+inl vf vset_word(const float *p) { uint32_t word; memcpy(&word, p, sizeof word); return (vf)vset_u(word); } // any bits
 inl vf vzero(void) { return (vf){0}; }
 
 // vsel is a where the mask (the result of a comparison) is set, else b.
