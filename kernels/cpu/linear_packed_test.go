@@ -63,7 +63,7 @@ func (p packedProduct) check(t *testing.T, device *Device, rows int64) {
 
 // In int8 a row has the bits of the row alone.
 func TestInt8RowsAlone(t *testing.T) {
-	const rows, I, O = 71, 147, 97
+	const rows, I, O = 311, 547, 161 // more than a chunk of rows, a block of depth and a task of panels
 	S := kernels.PackedI8.Words(I, O)
 	for _, variant := range Variants() {
 		device := open(t, Options{Threads: 2, Variant: variant})
@@ -77,7 +77,7 @@ func TestInt8RowsAlone(t *testing.T) {
 				make([]byte, (to-from)*O*4), x[from*I*4:to*I*4], packed, nil, nil)
 		}
 		all := product(0, rows)
-		for _, part := range [][2]int{{0, 1}, {5, 8}, {63, 65}, {rows - 2, rows}, {3, 70}} {
+		for _, part := range [][2]int{{0, 1}, {5, 8}, {63, 65}, {rows - 2, rows}, {3, 66}, {3, 67}, {7, 308}} {
 			if !bytes.Equal(product(part[0], part[1]), all[part[0]*O*4:part[1]*O*4]) {
 				t.Errorf("%s: rows %d to %d alone differ from the same rows among %d", variant, part[0], part[1], rows)
 			}

@@ -62,9 +62,11 @@ func linearPackedCases() []Case {
 			n++
 		}
 	}
-	for _, v := range notOrdinary() {
-		cases = append(cases, Case{Kernel: kernels.LinearPacked, Dims: linearPackedDims([3]int64{5, 18, 35}, 0, kernels.PackedI8),
-			Fixed: map[string]float32{"x": v}, Absent: []string{"res"}})
+	for _, rows := range []int64{5, 70} {
+		for _, v := range append(notOrdinary(), -1, 1) { // a row of ones is one of 127s
+			cases = append(cases, Case{Kernel: kernels.LinearPacked, Dims: linearPackedDims([3]int64{rows, 18, 35}, 0, kernels.PackedI8),
+				Fixed: map[string]float32{"x": v}, Absent: []string{"res"}})
+		}
 	}
 	return cases
 }
