@@ -22,6 +22,7 @@ type program struct {
 	calls     []kernels.Call
 	bound     *C.gpu_program // nil once freed
 	workspace int64          // the most that one of the calls wants
+	outcome   error          // of the last run, once it was waited for
 }
 
 // NewProgram checks every call and binds it to the segments, which must be buffers of this device.
@@ -71,7 +72,7 @@ func (p *program) exchange(segments []kernels.Buffer) error {
 			return fmt.Errorf("%s: a program with more than %d exchanges: raise GPU_EXCHANGES in run.h", p.device.Name(), n)
 		}
 		p.bound.exchanges[n] = C.gpu_exchange{C.CUdeviceptr(b.start), (*C.char)(unsafe.Pointer(unsafe.SliceData(b.host))),
-			C.size_t(b.in), C.size_t(b.size - b.out), C.size_t(b.size)}
+			C.size_t(b.in), C.size_t(b.size - b.out), C.size_t(b.size), b.staging}
 		p.bound.exchange_count++
 	}
 	return nil
@@ -150,26 +151,66 @@ func (d *Device) reserve(bytes int64) error {
 	return nil
 }
 
-// Run is one call into C and allocates nothing unless something fails.
-func (p *program) Run() error { return p.device.run(p) }
+// Run, as Start and Wait, is one job of the device's thread and allocates nothing unless something fails.
+func (p *program) Run() error   { return p.device.run((*whole)(p)) }
+func (p *program) Start() error { return p.device.run(p) }
+func (p *program) Wait() error  { return p.device.run((*waiting)(p)) }
 
-// do runs the program on the device's thread.
+// do starts the program on the device's thread. There is one record of faults, so a run that is under way ends first.
 func (p *program) do() error {
 	if p.bound == nil {
 		return fmt.Errorf("%s: run of a program that was freed", p.device.Name())
 	}
 	d := p.device
+	d.finish()
 	if err := d.reserve(p.workspace); err != nil {
 		return err
 	}
-	if C.gpu_run(d.gpu, p.bound) == 0 {
+	if C.gpu_start(d.gpu, p.bound) == 0 {
 		return p.failure(C.gpu_failed(d.gpu))
 	}
-	d.staged = 0 // gpu_run waited for the stream
-	if d.seen.code != C.FAULT_NONE {
-		return p.fault(d.seen)
-	}
+	d.underWay = p
 	return nil
+}
+
+// whole is a program as the job that starts it and waits.
+type whole program
+
+func (w *whole) do() error {
+	if err := (*program)(w).do(); err != nil {
+		return err
+	}
+	w.device.finish()
+	return w.outcome
+}
+
+// waiting is a program as the job that waits for its run.
+type waiting program
+
+func (w *waiting) do() error {
+	if w.device.underWay == (*program)(w) {
+		w.device.finish()
+	}
+	return w.outcome
+}
+
+// finish waits for the run that is under way, if there is one, and leaves what came of it with its program.
+func (d *Device) finish() {
+	p := d.underWay
+	if p == nil {
+		return
+	}
+	d.underWay = nil
+	switch {
+	case C.gpu_wait(d.gpu) == 0:
+		p.outcome = p.failure(C.gpu_failed(d.gpu))
+		return
+	case d.seen.code != C.FAULT_NONE:
+		p.outcome = p.fault(d.seen)
+	default:
+		p.outcome = nil
+	}
+	d.staged = 0
 }
 
 // failure says which call failed and how.
@@ -219,7 +260,7 @@ func (p *program) Free() {
 		return
 	}
 	if d.thread != nil { // else the graph went with the device
-		_ = d.thread.run(jobFunc(func() error { C.gpu_program_clear(p.bound); return nil }))
+		_ = d.thread.run(jobFunc(func() error { d.finish(); C.gpu_program_clear(p.bound); return nil }))
 	}
 	C.free(unsafe.Pointer(p.bound.calls))
 	C.free(unsafe.Pointer(p.bound))
