@@ -18,6 +18,7 @@ type Options struct {
 	Packing   lower.Packing // of weights that do not change while programs of the store run
 	Update    *ir.Program   // appended to the graph's list: the optimizer; nil for none
 	State     *State        // caches shared with an earlier program; nil: as many as the graph wants are made
+	Ahead     bool          // inputs are handed over ahead of their run where the device takes them so: see Program.HandOver
 	Share     *Program      // a program whose memory for activations this one uses too, if it is large enough; nil for none
 }
 
@@ -78,7 +79,7 @@ func verify(list ir.Program) error {
 	return nil
 }
 
-// CompileList verifies, plans and binds a list; of the options it reads State and Share.
+// CompileList verifies, plans and binds a list; of the options it reads State, Share and Ahead.
 func CompileList(list ir.Program, store *Store, o Options) (*Program, error) {
 	if err := verify(list); err != nil {
 		return nil, err
@@ -87,7 +88,7 @@ func CompileList(list ir.Program, store *Store, o Options) (*Program, error) {
 	if o.Share != nil && o.Share.arena.Size() >= p.Layout.Bytes {
 		p.arena, p.borrowed = o.Share.arena, true
 	}
-	err := p.allocate()
+	err := p.allocate(o.Ahead)
 	if err == nil {
 		err = store.pack(list)
 	}

@@ -38,6 +38,8 @@ type Program struct {
 	shares   bool // the state is another program's
 	run      kernels.Program
 	ends     kernels.Buffer
+	staged   kernels.Staged // ends, where inputs can be handed over ahead of their run; else nil
+	inputs   int64          // bytes of ends
 	arena    kernels.Buffer
 	borrowed bool // the arena is another program's
 	places   map[string]place
@@ -50,11 +52,11 @@ type place struct {
 }
 
 // allocate makes the program's own memory: inputs before outputs in one exchange, so that each is one transfer.
-func (p *Program) allocate() error {
-	inputs := p.layEnds(ir.Input, 0)
-	total := p.layEnds(ir.Output, inputs)
-	var err error
-	if p.ends, err = newExchange(p.store.device, inputs, total-inputs, "inputs and outputs"); err != nil {
+func (p *Program) allocate(ahead bool) error {
+	p.inputs = p.layEnds(ir.Input, 0)
+	total := p.layEnds(ir.Output, p.inputs)
+	err := p.newEnds(total-p.inputs, ahead)
+	if err != nil {
 		return err
 	}
 	if p.arena == nil {
@@ -98,9 +100,6 @@ func refused(err error, d kernels.Device, bytes int64, what string) error {
 	return fmt.Errorf("%d bytes for %s on %s: %w (a smaller batch or sequence needs less)", bytes, what, d.Name(), err)
 }
 
-// Run copies the inputs to the device, executes the list and copies the outputs back. It does not allocate.
-func (p *Program) Run() error { return p.run.Run() }
-
 // RunTimed is Run, and sets took to the seconds of each instruction, where the device can tell them.
 func (p *Program) RunTimed(took []float64) error {
 	timed, ok := p.run.(kernels.TimedProgram)
@@ -115,11 +114,13 @@ func (p *Program) Ints(name string) []int32 { return kernels.Int32s(p.memory(nam
 
 // Floats is the memory of a fp32 input or output; nil where the program has none of that name.
 func (p *Program) Floats(name string) []float32 {
-	if at, ok := p.places[name]; ok && at.value.DType != kernels.F32 {
+	if !p.isFloat(name) {
 		return nil
 	}
 	return kernels.Float32s(p.memory(name))
 }
+
+func (p *Program) isFloat(name string) bool { return p.places[name].value.DType == kernels.F32 }
 
 // Widen copies an output of any floating type to dst as fp32.
 func (p *Program) Widen(dst []float32, name string) error {
@@ -135,8 +136,11 @@ func (p *Program) memory(name string) []byte {
 	if !ok {
 		return nil
 	}
-	return p.ends.Bytes()[at.offset:][:at.value.Bytes()]
+	return at.of(p.ends.Bytes())
 }
+
+// of is the value's part of memory that is laid out as ends.
+func (at place) of(ends []byte) []byte { return ends[at.offset:][:at.value.Bytes()] }
 
 // State is what the program keeps on the device between runs, to be shared with another program.
 func (p *Program) State() *State { return p.state }
@@ -144,9 +148,9 @@ func (p *Program) State() *State { return p.state }
 // Bytes is the memory that the program itself takes: inputs, outputs, and activations unless they are shared.
 func (p *Program) Bytes() int64 {
 	if p.borrowed {
-		return p.ends.Size()
+		return p.endsBytes()
 	}
-	return p.arena.Size() + p.ends.Size()
+	return p.arena.Size() + p.endsBytes()
 }
 
 // Free gives the program's memory back. Memory that it shares, for activations or a State, belongs to the program that made it,

@@ -11,6 +11,7 @@ type Need struct {
 	Packed                      int64 // weights laid out for products
 	Caches                      int64 // of keys and values
 	Ends                        int64 // inputs and outputs
+	Inputs                      int64 // of Ends; twice as much more where they are handed over ahead
 	Activations                 int64 // all temporaries
 	Floor                       int64 // the most of them that is alive at one instruction: no plan takes less
 }
@@ -34,6 +35,9 @@ func (s *Store) Need(list ir.Program) Need {
 		}
 		if (v.Kind == ir.Input || v.Kind == ir.Output) && !isControl(v.Name) {
 			n.Ends += plan.Align(v.Bytes())
+		}
+		if v.Kind == ir.Input && !isControl(v.Name) {
+			n.Inputs += plan.Align(v.Bytes())
 		}
 	}
 	return n

@@ -20,6 +20,24 @@ type Device interface {
 	Close() error
 }
 
+// Stager is a Device that works by itself once a run has begun, so that the host can hand over the inputs of the next run meanwhile.
+// Its programs are Starters.
+type Stager interface {
+	Device
+	// NewStaged is NewExchange whose in bytes can be handed over before the run that reads them begins.
+	NewStaged(in, out int64) (Staged, error)
+}
+
+// Staged is an exchange with room for the inputs of one run more.
+type Staged interface {
+	Buffer
+	// Next is the host's memory for the in bytes of the next run; what it holds is of no meaning.
+	Next() []byte
+	// Upload begins to copy Next to the device, beside a run that may be under way, and Next is other memory then. The next run of a
+	// program that holds the exchange reads these bytes instead of those in Bytes. An upload that waits for its run already is an error.
+	Upload() error
+}
+
 // MemoryMeter is a Device that can tell how many bytes of its memory are free, and how many it has. The error is
 // errors.ErrUnsupported where that cannot be known.
 type MemoryMeter interface {
@@ -56,6 +74,14 @@ type Program interface {
 	// Run executes the calls in order and returns when all is done. It does not allocate. A *Fault says which call failed.
 	Run() error
 	Free()
+}
+
+// Starter is a Program whose run can be left alone: Start begins it, and Wait returns when all of it is done. Between them the host
+// writes nothing that the run reads. The error of a run is from either; without a Start, Wait gives that of the last run.
+type Starter interface {
+	Program
+	Start() error
+	Wait() error
 }
 
 // TimedProgram is a Program that can tell where its time goes.

@@ -158,15 +158,15 @@ func (c *classifier) next(b *microBatch) error {
 	return nil
 }
 
-func (c *classifier) feed(p *engine.Program, b *microBatch) {
-	copy(p.Ints(gpt2.Tokens), b.tokens)
-	copy(p.Ints(gpt2.Lengths), b.lengths)
+func (c *classifier) feed(in engine.Inputs, b *microBatch) {
+	copy(in.Ints(gpt2.Tokens), b.tokens)
+	copy(in.Ints(gpt2.Lengths), b.lengths)
 	if c.run.config.Problem == model.MultiLabel {
-		copy(p.Floats(gpt2.Labels), b.sets)
+		copy(in.Floats(gpt2.Labels), b.sets)
 	} else {
-		copy(p.Ints(gpt2.Labels), b.labels)
+		copy(in.Ints(gpt2.Labels), b.labels)
 	}
-	copy(p.Floats(gpt2.Weights), c.weights)
+	copy(in.Floats(gpt2.Weights), c.weights)
 }
 
 func (c *classifier) spec(batch, sequence int) gpt2.Spec {

@@ -70,3 +70,19 @@ func TestCUDARecomputes(t *testing.T) {
 		}
 	}
 }
+
+// TestCUDAHandsOverAhead: with dropout and accumulation, the GPU's weights are the same bits whether inputs go up beside a step or in it.
+func TestCUDAHandsOverAhead(t *testing.T) {
+	l := newLab(t)
+	l.onCUDA()
+	s := l.pretraining(l.prepare(data.LanguageModel), "ahead")
+	s.Steps, s.Dropout, s.TokensPerStep = 4, 0.1, 256
+	l.result(Pretrain(t.Context(), s, l.env))
+	got := l.weights(s.Out)
+	l.env.Device = struct{ kernels.Device }{l.env.Device} // no Stager
+	s.Out = l.path("within")
+	l.result(Pretrain(t.Context(), s, l.env))
+	if !maps.Equal(got, l.weights(s.Out)) {
+		t.Error("other weights where inputs are handed over ahead")
+	}
+}

@@ -62,9 +62,9 @@ func (l *language) next(b *microBatch) error {
 	return nil
 }
 
-func (l *language) feed(p *engine.Program, b *microBatch) {
-	copy(p.Ints(gpt2.Tokens), b.tokens)
-	copy(p.Ints(gpt2.Targets), b.targets)
+func (l *language) feed(in engine.Inputs, b *microBatch) {
+	copy(in.Ints(gpt2.Tokens), b.tokens)
+	copy(in.Ints(gpt2.Targets), b.targets)
 }
 
 func (l *language) spec(batch, sequence int) gpt2.Spec {

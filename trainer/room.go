@@ -94,5 +94,9 @@ func (r *run) need(s *engine.Store, batch int, recompute string) (engine.Need, e
 	if err != nil {
 		return engine.Need{}, err
 	}
-	return s.Need(list), nil
+	need := s.Need(list)
+	if _, ahead := r.env.Device.(kernels.Stager); ahead {
+		need.Ends += 2 * need.Inputs
+	}
+	return need, nil
 }

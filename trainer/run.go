@@ -35,6 +35,7 @@ type run struct {
 	micro    int                     // micro-batches a step
 	steps    int                     // of the whole run; 0 where time decides
 	batches  []microBatch            // of the current step, reused
+	ahead    ahead                   // the first of the next step
 
 	state   state
 	log     *metric.Log
@@ -56,8 +57,8 @@ const interrupted = "interrupted"
 type task interface {
 	// next fills b with the next micro-batch.
 	next(b *microBatch) error
-	// feed copies b into the inputs of p.
-	feed(p *engine.Program, b *microBatch)
+	// feed copies b into the inputs of a run, all of them.
+	feed(in engine.Inputs, b *microBatch)
 	// spec is the graph of one micro-batch of the given rows and length.
 	spec(batch, sequence int) gpt2.Spec
 	// lossScale is what a row's loss is multiplied by in a step over the given weight.
@@ -84,6 +85,7 @@ type microBatch struct {
 	documents []int
 	weight    float64 // what the loss is divided by: targets, rows, or the rows' class weights
 	read      int64   // tokens
+	uploaded  bool    // its program has it already
 }
 
 // openData opens the data directory and its tokenizer.
@@ -130,7 +132,7 @@ func (r *run) program(sequence int) (*engine.Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := engine.Options{Precision: r.env.Precision, Share: r.widest}
+	o := engine.Options{Precision: r.env.Precision, Share: r.widest, Ahead: true}
 	if o.Recompute, err = lower.ParseRecomputation(r.Recompute); err != nil {
 		return nil, err
 	}
@@ -190,7 +192,7 @@ func (r *run) seconds() float64 { return r.before + time.Since(r.began).Seconds(
 func (r *run) step() error {
 	weight, read := 0.0, int64(0)
 	for n := range r.batches {
-		if err := r.task.next(&r.batches[n]); err != nil {
+		if err := r.next(n); err != nil {
 			return err
 		}
 		weight += r.batches[n].weight
@@ -240,11 +242,16 @@ func (r *run) pass(n int) error {
 	if err != nil {
 		return err
 	}
-	r.task.feed(p, b)
+	if !b.uploaded {
+		r.task.feed(p, b)
+	}
 	key := mix(r.Seed, uint64(r.state.Step)*uint64(r.micro)+uint64(n))
 	seed := r.store.Seed()
 	seed[0], seed[1] = int32(key), int32(key>>32)
-	if err := p.Run(); err != nil {
+	if err = p.Start(); err == nil {
+		err = errors.Join(r.handOver(p, n+1), p.Wait())
+	}
+	if err != nil {
 		return fmt.Errorf("%w (documents %v)", err, r.task.origin(b))
 	}
 	return nil

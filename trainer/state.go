@@ -245,7 +245,7 @@ func (r *run) restoreMoments(c *checkpoint.Checkpoint) error {
 
 // save writes a checkpoint of the state as it is.
 func (r *run) save(best bool) error {
-	r.state.Version, r.state.Position, r.state.Seconds = stateVersion, r.task.position(), r.seconds()
+	r.state.Version, r.state.Position, r.state.Seconds = stateVersion, r.position(), r.seconds()
 	r.state.Seed, r.state.MicroBatches, r.state.Rounding = r.Seed, r.micro, r.Rounding
 	text, err := json.MarshalIndent(r.state, "", "  ")
 	if err != nil {

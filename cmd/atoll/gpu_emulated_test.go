@@ -17,9 +17,10 @@ import (
 	"atoll/kernels/selftest"
 )
 
-// TestEmulatedWrongKernel runs tests on emulated drivers whose add is wrong: a sum of 16 bytes is a difference.
+// TestEmulatedWrongKernel runs tests on emulated drivers whose add is wrong: where it goes by elements, as in its smallest case, sums are
+// differences.
 func TestEmulatedWrongKernel(t *testing.T) {
-	library := spoiledDriver(t, "widen(x.at[j]) + widen(y.at[j])", "widen(x.at[j]) - widen(y.at[j])")
+	library := spoiledDriver(t, "widen(a[i]) + widen(b[i])", "widen(a[i]) - widen(b[i])")
 	child(t, "TestWrongAdd", library)
 }
 

@@ -113,7 +113,8 @@ func findGPUs(notes io.Writer) []deviceInfo {
 	return found
 }
 
-// describeVerdict is a line on a self-test: which kernels are right, which are not, and when that was found.
+// describeVerdict is a line on a self-test: which kernels are right, which are not, when that was found, how much was looked at and how
+// long it took.
 func describeVerdict(v selftest.Verdict) string {
 	right, wrong := 0, ""
 	for k := range kernels.Count {
@@ -125,8 +126,16 @@ func describeVerdict(v selftest.Verdict) string {
 			wrong += fmt.Sprintf(", %v is wrong (%s)", k, problem)
 		}
 	}
-	return fmt.Sprintf("%d kernels agree with the plainest ones%s; last tested %s with %s, %d cases in %.2f s", right, wrong,
-		v.Time.Local().Format("2006-01-02 15:04:05"), v.Driver, v.Cases, v.Seconds)
+	cases := fmt.Sprintf("all %d cases", v.Cases)
+	if v.Left > 0 {
+		cases = fmt.Sprintf("%d of %d cases", v.Cases, v.Cases+v.Left)
+	}
+	long := ""
+	if v.First > selftest.Second.Seconds() {
+		long = fmt.Sprintf(", of which the smallest of each kernel alone took %.2f s, longer than the second that a test may take", v.First)
+	}
+	return fmt.Sprintf("%d kernels agree with the plainest ones%s; last tested %s with %s, %s in %.2f s%s", right, wrong,
+		v.Time.Local().Format("2006-01-02 15:04:05"), v.Driver, cases, v.Seconds, long)
 }
 
 func printDevices(s streams, found []deviceInfo) {

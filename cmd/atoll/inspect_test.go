@@ -6,7 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"atoll/kernels/selftest"
 	"atoll/model"
 )
 
@@ -97,6 +99,24 @@ func TestInspectProgramRecomputes(t *testing.T) {
 	}
 	if code, _, errs := command(t, "", "inspect", "program", "--train", "--recompute", "all"); code != exitUsage || !strings.Contains(errs, "want none, gelu, block") {
 		t.Errorf("exit %d, %q; want 2 and the choices", code, errs)
+	}
+}
+
+// What is told of a self-test: what was checked, how long that took, and that a second was not enough where it was not.
+func TestDescribeVerdict(t *testing.T) {
+	v := selftest.Verdict{Kernels: map[string]string{"add": "", "embed": "add fp32 N=1: out[0] is 2"}, Cases: 60, Seconds: 0.4, First: 0.1}
+	v.Driver, v.Time = "CUDA 13.0", time.Date(2026, 11, 26, 2, 0, 0, 0, time.Local)
+	head := "1 kernels agree with the plainest ones, embed is wrong (add fp32 N=1: out[0] is 2); last tested 2026-11-26 02:00:00 with CUDA 13.0, "
+	if got := describeVerdict(v); got != head+"all 60 cases in 0.40 s" {
+		t.Error(got)
+	}
+	v.Left, v.Seconds = 363, 0.953
+	if got := describeVerdict(v); got != head+"60 of 423 cases in 0.95 s" {
+		t.Error(got)
+	}
+	v.Seconds, v.First = 2.5, 2.5
+	if got := describeVerdict(v); got != head+"60 of 423 cases in 2.50 s, of which the smallest of each kernel alone took 2.50 s, longer than the second that a test may take" {
+		t.Error(got)
 	}
 }
 

@@ -2,6 +2,9 @@
 
 package cuda
 
+// #include "run.h"
+import "C"
+
 import (
 	"errors"
 	"fmt"
@@ -20,6 +23,8 @@ type buffer struct {
 	host   []byte // of an exchange: its pinned memory; programs copy the first in bytes from it and the last out bytes to it
 	in     int64
 	out    int64
+
+	staging *C.gpu_staging // of an exchange whose inputs are handed over ahead; else nil
 }
 
 // NewBuffer gives zeroed memory; an *OutOfMemoryError says how many bytes there are.
@@ -47,6 +52,14 @@ func (d *Device) NewBuffer(bytes int64) (kernels.Buffer, error) {
 
 // NewExchange gives memory of the device with as much pinned memory of the host beside it.
 func (d *Device) NewExchange(in, out int64) (kernels.Buffer, error) {
+	b, err := d.newExchange(in, out)
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+func (d *Device) newExchange(in, out int64) (*buffer, error) {
 	made, err := d.NewBuffer(in + out)
 	if err != nil {
 		return nil, err
@@ -204,8 +217,11 @@ func (b *buffer) Free() {
 	if d.thread == nil || b.start == 0 {
 		return
 	}
-	// What was asked of the memory may not be done yet. A device that is lost refuses both; whoever uses it next is told.
-	_ = d.thread.run(jobFunc(func() error { return errors.Join(d.synchronize("freeing a buffer"), b.release()) }))
+	// What was asked of the memory may not be done yet. A device that is lost refuses all; whoever uses it next is told.
+	_ = d.thread.run(jobFunc(func() error {
+		d.finish()
+		return errors.Join(d.synchronize("freeing a buffer"), d.copies.Synchronize(), b.release())
+	}))
 	delete(d.buffers, b)
 }
 
@@ -216,6 +232,9 @@ func (b *buffer) release() error {
 		if unpinned := cu.MemFreeHost(unsafe.Pointer(unsafe.SliceData(b.host))); err == nil {
 			err = unpinned
 		}
+	}
+	if cleared := b.unstage(); err == nil {
+		err = cleared
 	}
 	b.start, b.host = 0, nil
 	return err

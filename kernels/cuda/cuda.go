@@ -4,7 +4,8 @@
 // It is built with the tag gpu; without it Open says how to get it. No CUDA library is linked: the driver is loaded when a
 // device is first asked for, from ATOLL_LIBCUDA where that is set. Matrix products are made by NVIDIA's cublasLt, 13 or 12, where
 // it is found and knows the shape, else by kernels of our own; ATOLL_LIBCUBLASLT names it, or is none. A program is launched
-// plainly at its first run, captured in a CUDA graph at its second and replayed from there. CUDA_LAUNCH_BLOCKING=1 makes a device
+// plainly at its first run, captured in a CUDA graph at its second and replayed from there; the inputs of the run behind it can be
+// uploaded meanwhile, by a second stream (NewStaged). CUDA_LAUNCH_BLOCKING=1 makes a device
 // wait after each call, so that an error names its instruction.
 //
 // Results depend on the inputs, the device's model and cublasLt's version only. A device may be used by several goroutines; what

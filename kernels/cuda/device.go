@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"unsafe"
 
@@ -31,6 +32,7 @@ type Device struct {
 	handle cu.Device
 	held   bool // the context
 	stream cu.Stream
+	copies cu.Stream // of uploads beside a run
 	gpu    *C.gpu
 
 	withheld [kernels.Count]string // why a kernel is not used; empty for the others
@@ -40,6 +42,8 @@ type Device struct {
 	faults  cu.DevicePtr         // a fault_record
 	seen    *C.fault_record      // its copy in pinned memory
 
+	underWay *program // started, and not waited for yet
+
 	staging  []byte // pinned memory
 	staged   int    // of it are in copies that the stream may not have done yet
 	transfer transfer
@@ -48,7 +52,7 @@ type Device struct {
 	scratchBytes int64
 }
 
-var _ kernels.Device = (*Device)(nil)
+var _ kernels.Stager = (*Device)(nil)
 
 // Open starts a GPU by its number, from 0. Where there is no CUDA it is an *UnavailableError.
 func Open(index int) (*Device, error) {
@@ -87,6 +91,9 @@ func (d *Device) start() error {
 	if d.stream, err = cu.MakeStream(cu.NonBlocking); err != nil {
 		return d.failure("making a stream", err)
 	}
+	if d.copies, err = cu.MakeStream(cu.NonBlocking); err != nil {
+		return d.failure("making a stream for uploads", err)
+	}
 	if err := d.pin(); err != nil {
 		return err
 	}
@@ -97,8 +104,8 @@ func (d *Device) start() error {
 	if os.Getenv("CUDA_LAUNCH_BLOCKING") == "1" {
 		stepwise = 1
 	}
-	d.gpu = C.gpu_new(C.CUstream(unsafe.Pointer(d.stream.C())), C.int(d.info.Processors), C.int(d.info.Capability),
-		C.CUdeviceptr(d.faults), d.seen, stepwise)
+	d.gpu = C.gpu_new(C.CUstream(unsafe.Pointer(d.stream.C())), C.CUstream(unsafe.Pointer(d.copies.C())), C.int(d.info.Processors),
+		C.int(d.info.Capability), C.CUdeviceptr(d.faults), d.seen, stepwise)
 	if d.gpu == nil {
 		return fmt.Errorf("%s: the system refused memory for the device", d.Name())
 	}
@@ -251,8 +258,9 @@ func (d *Device) stop() error {
 			first = d.failure("closing the device", err)
 		}
 	}
-	if (d.stream != cu.Stream{}) {
-		note(d.stream.Synchronize())
+	streams := slices.DeleteFunc([]cu.Stream{d.stream, d.copies}, func(s cu.Stream) bool { return s == cu.Stream{} })
+	for _, s := range streams {
+		note(s.Synchronize())
 	}
 	C.gpu_free(d.gpu)
 	for b := range d.buffers {
@@ -269,8 +277,8 @@ func (d *Device) stop() error {
 	if d.staging != nil {
 		note(cu.MemFreeHost(unsafe.Pointer(unsafe.SliceData(d.staging))))
 	}
-	if (d.stream != cu.Stream{}) {
-		note(d.stream.Destroy())
+	for _, s := range streams {
+		note(s.Destroy())
 	}
 	if d.held {
 		note(d.handle.ReleasePrimaryCtx())

@@ -13,7 +13,7 @@ typedef struct {
 } function;
 
 struct gpu {
-	CUstream stream;
+	CUstream stream, copies;
 	int processors, capability, stepwise, tf32;
 	unsigned shared; // the most shared memory of a block, in bytes
 	CUmodule modules[MODULES];

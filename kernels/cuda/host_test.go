@@ -22,6 +22,7 @@ const (
 	waits
 	unfreed
 	captures
+	overlaps
 )
 
 // A driver that does not start, or finds no device, is no error of the program.

@@ -17,10 +17,10 @@ static unsigned most_shared(void) {
 	return bytes > DEFAULT_SHARED ? (unsigned)bytes : DEFAULT_SHARED;
 }
 
-gpu *gpu_new(CUstream stream, int processors, int capability, CUdeviceptr faults, fault_record *seen, int stepwise) {
+gpu *gpu_new(CUstream stream, CUstream copies, int processors, int capability, CUdeviceptr faults, fault_record *seen, int stepwise) {
 	gpu *g = calloc(1, sizeof *g);
 	if (!g) return NULL;
-	g->stream = stream, g->processors = processors, g->capability = capability, g->stepwise = stepwise;
+	g->stream = stream, g->copies = copies, g->processors = processors, g->capability = capability, g->stepwise = stepwise;
 	g->faults = faults, g->seen = seen;
 	g->shared = most_shared();
 	return g;

@@ -22,6 +22,7 @@ type program struct {
 	calls     []kernels.Call
 	bound     *C.gpu_program // nil once freed
 	workspace int64          // the most that one of the calls wants
+	outcome   error          // of the last run, once it was waited for
 }
 
 // NewProgram checks every call and binds it to the segments, which must be buffers of this device.
@@ -71,7 +72,7 @@ func (p *program) exchange(segments []kernels.Buffer) error {
 			return fmt.Errorf("%s: a program with more than %d exchanges: raise GPU_EXCHANGES in run.h", p.device.Name(), n)
 		}
 		p.bound.exchanges[n] = C.gpu_exchange{C.CUdeviceptr(b.start), (*C.char)(unsafe.Pointer(unsafe.SliceData(b.host))),
-			C.size_t(b.in), C.size_t(b.size - b.out), C.size_t(b.size)}
+			C.size_t(b.in), C.size_t(b.size - b.out), C.size_t(b.size), b.staging}
 		p.bound.exchange_count++
 	}
 	return nil
@@ -150,67 +151,6 @@ func (d *Device) reserve(bytes int64) error {
 	return nil
 }
 
-// Run is one call into C and allocates nothing unless something fails.
-func (p *program) Run() error { return p.device.run(p) }
-
-// do runs the program on the device's thread.
-func (p *program) do() error {
-	if p.bound == nil {
-		return fmt.Errorf("%s: run of a program that was freed", p.device.Name())
-	}
-	d := p.device
-	if err := d.reserve(p.workspace); err != nil {
-		return err
-	}
-	if C.gpu_run(d.gpu, p.bound) == 0 {
-		return p.failure(C.gpu_failed(d.gpu))
-	}
-	d.staged = 0 // gpu_run waited for the stream
-	if d.seen.code != C.FAULT_NONE {
-		return p.fault(d.seen)
-	}
-	return nil
-}
-
-// failure says which call failed and how.
-func (p *program) failure(f *C.gpu_failure) error {
-	e := driverError(p.device.Name(), int(f.code))
-	e.Doing, e.Index, e.Calls = C.GoString(&f.doing[0]), int(f.call), len(p.calls)
-	if e.Index >= 0 {
-		e.Kernel = p.calls[e.Index].Kernel
-	}
-	return e
-}
-
-// fault puts a record of the device into the words of kernels/cpu/checks.h.
-func (p *program) fault(f *C.fault_record) error {
-	call := &p.calls[f.call]
-	fault := &kernels.Fault{Index: int(f.call), Kernel: call.Kernel}
-	above := "is not below"
-	var what, bound string
-	switch f.code {
-	case C.FAULT_TOKEN:
-		what, bound = "token", "V"
-	case C.FAULT_TARGET:
-		what, bound = "target", "V"
-	case C.FAULT_LABEL:
-		what, bound = "label", "K"
-	case C.FAULT_LENGTH:
-		what, bound, above = "length", "T", "is above"
-	case C.FAULT_START:
-		fault.Message = fmt.Sprintf("start %d with T=%d rows passes P=%d", f.value, call.Dim("T"), f.limit)
-		if f.value < 0 {
-			fault.Message = fmt.Sprintf("start %d is below 0", f.value)
-		}
-		return fault
-	}
-	fault.Message = fmt.Sprintf("%s %d in row %d %s %s=%d", what, f.value, f.index, above, bound, f.limit)
-	if f.value < 0 {
-		fault.Message = fmt.Sprintf("%s %d in row %d is below 0", what, f.value, f.index)
-	}
-	return fault
-}
-
 func (p *program) Free() {
 	d := p.device
 	d.mu.Lock()
@@ -219,7 +159,7 @@ func (p *program) Free() {
 		return
 	}
 	if d.thread != nil { // else the graph went with the device
-		_ = d.thread.run(jobFunc(func() error { C.gpu_program_clear(p.bound); return nil }))
+		_ = d.thread.run(jobFunc(func() error { d.finish(); C.gpu_program_clear(p.bound); return nil }))
 	}
 	C.free(unsafe.Pointer(p.bound.calls))
 	C.free(unsafe.Pointer(p.bound))

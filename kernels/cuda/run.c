@@ -1,14 +1,15 @@
 //go:build gpu
 
-#include "gpu.h"
+#include "staging.h"
 
 #include <string.h>
 
-// upload and download queue the copies of what the host gives and gets.
+// upload and download queue the copies of what the host gives and gets within a run. Where inputs are handed over ahead, they go in
+// front of it (gpu_staging_take), since a graph cannot choose among areas.
 static CUresult upload(const gpu *g, const gpu_program *p) {
 	CUresult e = CUDA_SUCCESS;
 	for (const gpu_exchange *x = p->exchanges; x < p->exchanges + p->exchange_count && !e; x++)
-		if (x->in) e = cuMemcpyHtoDAsync(x->device, x->host, x->in, g->stream);
+		if (x->in && !x->staging) e = cuMemcpyHtoDAsync(x->device, x->host, x->in, g->stream);
 	return e;
 }
 
@@ -57,21 +58,35 @@ void gpu_program_clear(gpu_program *p) {
 	p->graph = NULL;
 }
 
+static CUresult take(gpu *g, const gpu_program *p) {
+	CUresult e = CUDA_SUCCESS;
+	for (const gpu_exchange *x = p->exchanges; x < p->exchanges + p->exchange_count && !e; x++)
+		if (x->staging) e = gpu_staging_take(g, x);
+	return e;
+}
+
 static CUresult start(gpu *g, gpu_program *p) {
 	if (p->graph && p->scratch != g->scratch_version) gpu_program_clear(p);
 	if (!p->graph && p->ran && !p->refused && !g->stepwise) p->refused = capture(g, p) != CUDA_SUCCESS;
 	memset(&g->failure, 0, sizeof g->failure); // of a capture that was refused
 	g->call = -1;
+	CUresult e = take(g, p);
+	if (e) return e;
 	if (p->graph) return cuGraphLaunch(p->graph, g->stream);
 	return replay(g, p, g->stepwise || !p->ran);
 }
 
-int gpu_run(gpu *g, gpu_program *p) {
-	CUresult e = start(g, p);
-	if (!e) e = cuStreamSynchronize(g->stream);
-	p->ran = 1;
+static int outcome(gpu *g, CUresult e) {
 	g->failure.code = e, g->failure.call = g->call;
 	return e == CUDA_SUCCESS;
 }
+
+int gpu_start(gpu *g, gpu_program *p) {
+	CUresult e = start(g, p);
+	p->ran = 1;
+	return outcome(g, e);
+}
+
+int gpu_wait(gpu *g) { return outcome(g, cuStreamSynchronize(g->stream)); }
 
 const gpu_failure *gpu_failed(const gpu *g) { return &g->failure; }

@@ -39,6 +39,7 @@ func adamWCases() []Case {
 	}
 	cases = append(cases, scaledAdamWCases(settings)...)
 	cases = append(cases, roundedAdamWCases(settings[1])...)
+	cases = append(cases, infiniteAdamWCases(settings[:2])...)
 	return append(cases, Case{Kernel: kernels.AdamW, Dims: []int64{33, 0}, Scalars: settings[0], Absent: []string{"seed"},
 		Fixed: map[string]float32{"grads": 0, "m": 0, "v": 0}})
 }
@@ -50,6 +51,20 @@ func roundedAdamWCases(setting []float32) []Case {
 	for _, weight := range []float32{0, 1, -0.5, math.MaxFloat32, -math.MaxFloat32, 3e38, 1e-39, -1e-41, float32(math.NaN())} {
 		cases = append(cases, Case{Kernel: kernels.AdamW, Dims: []int64{77, 1 << 31}, Scalars: setting,
 			Fixed: map[string]float32{"weights": weight, "grads": 0, "m": 0}})
+	}
+	return cases
+}
+
+// infiniteAdamWCases are weights that are infinite already: they stay so with decay and without it, and do not turn into NaN.
+func infiniteAdamWCases(settings [][]float32) []Case {
+	var cases []Case
+	for _, setting := range settings {
+		for _, sign := range []int{1, -1} {
+			for _, absent := range [][]string{{"seed"}, nil} {
+				cases = append(cases, Case{Kernel: kernels.AdamW, Dims: []int64{39, 1}, Scalars: setting, Absent: absent,
+					Fixed: map[string]float32{"weights": float32(math.Inf(sign))}})
+			}
+		}
 	}
 	return cases
 }

@@ -1,6 +1,7 @@
 package kerneltest
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,7 +19,8 @@ const (
 )
 
 // Small are a few cases of k for a self-test that has no time: the one with the most work, such as have an optional argument where
-// those before had none or the other way round, and others spread over the table.
+// those before had none or the other way round, and others spread over the table. The first is the smallest that computes something,
+// then come those with the most work, since they have the most to show.
 func Small(k kernels.Kernel) []Case {
 	var all []Case
 	most, mostWork := 0, -1.0
@@ -33,7 +35,7 @@ func Small(k kernels.Kernel) []Case {
 		all = append(all, c)
 	}
 	if len(all) <= smallCases {
-		return all
+		return smallestFirst(all)
 	}
 	chosen, seen := map[int]bool{}, map[string]bool{}
 	choose := func(i int) {
@@ -55,7 +57,19 @@ func Small(k kernels.Kernel) []Case {
 	for _, i := range slices.Sorted(maps.Keys(chosen)) {
 		small = append(small, all[i])
 	}
-	return small
+	return smallestFirst(small)
+}
+
+// smallestFirst puts the smallest case that has something to do in front of the others, which begin with the most work.
+func smallestFirst(cases []Case) []Case {
+	work := func(c Case) float64 { w, _ := c.work(); return w }
+	slices.SortStableFunc(cases, func(a, b Case) int { return cmp.Compare(work(b), work(a)) })
+	for i := len(cases) - 1; i > 0; i-- {
+		if c := cases[i]; work(c) > 0 {
+			return slices.Insert(slices.Delete(cases, i, i+1), 0, c)
+		}
+	}
+	return cases
 }
 
 // options are the optional arguments that c has and those that it lacks.

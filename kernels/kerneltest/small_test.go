@@ -14,6 +14,13 @@ func TestSmall(t *testing.T) {
 		if len(cases) == 0 || len(cases) > smallCases || len(cases) < min(len(Cases(k)), smallCases-1) {
 			t.Errorf("%v has %d small cases of %d", k, len(cases), len(Cases(k)))
 		}
+		for i := 1; i < len(cases); i++ {
+			first, _ := cases[0].work()
+			before, _ := cases[i-1].work()
+			if work, _ := cases[i].work(); work > 0 && work < first || i > 1 && work > before {
+				t.Errorf("%v: case %d has work %g, behind %g, and the first %g: want the smallest first, then the most work", k, i, work, before, first)
+			}
+		}
 		for i, arg := range kernels.SignatureOf(k).Args {
 			absent := 0
 			for _, c := range cases {

@@ -3,7 +3,12 @@
 // A kernel that emulation and review found right may still be wrong on a device that nobody has tried: another
 // generation, another driver's compiler. So each kernel runs a few small cases of its table (kerneltest.Small) the first time
 // that this build meets a model of device with a driver. What came out is kept in a file of the user's cache; a file that is not
-// there, damaged or not writable means a new test and nothing worse. A test takes well under a second on a GPU.
+// there, damaged or not writable means a new test and nothing worse.
+//
+// A test ends within a second: it goes through the kernels in rounds, the smallest case of each in every precision first, and begins no
+// further case when the time is spent. Only that first round is run whatever it takes, since a kernel that nothing checked is not to be
+// trusted; on a GPU it takes a fraction of the time, on the emulated driver it may take all of it and more. What was checked is part of
+// the verdict.
 package selftest
 
 import (
@@ -12,7 +17,6 @@ import (
 	"time"
 
 	"atoll/kernels"
-	"atoll/kernels/cuda"
 	"atoll/kernels/kerneltest"
 )
 
@@ -35,9 +39,16 @@ type Verdict struct {
 	Identity
 	Time    time.Time         `json:"time"`    // when the last kernel was tested
 	Kernels map[string]string `json:"kernels"` // by name: empty for one that agrees with ref, else how it differs
-	Cases   int               `json:"cases"`   // that were run
+	Cases   int               `json:"cases"`   // that were run, a precision of a case each
+	Left    int               `json:"left"`    // that there was no time for
 	Seconds float64           `json:"seconds"` // that they took
+	First   float64           `json:"first"`   // of them for the first round
 }
+
+// Second is what a test may take. The last case begins somewhat earlier: one takes some milliseconds.
+const Second = time.Second
+
+const lastBegin = Second - 50*time.Millisecond
 
 // LostError says that a kernel left the device unusable for this process. The verdict on it is remembered: the next process
 // does not run it.
@@ -53,57 +64,32 @@ func (e *LostError) Error() string {
 
 // Run gives the verdict on all kernels that d has, from the file of an earlier test as far as that knows them. An error is a
 // *LostError, or says that the device had no memory for the test.
-func Run(d Device, id Identity, file string) (Verdict, error) {
-	v := recall(file, id)
-	began, ran := time.Now(), 0
-	for k := range kernels.Count {
-		if _, known := v.Kernels[k.String()]; known || !d.Has(k) {
-			continue
-		}
-		problem, cases, err := hold(d, k)
-		if err != nil {
-			return v, err
-		}
-		ran += cases
-		v.Kernels[k.String()] = problem
-		if problem != "" && !works(d) {
-			v.note(ran, began)
-			remember(file, v)
-			return v, &LostError{d.Name(), k, problem}
-		}
-	}
-	if ran > 0 {
-		v.note(ran, began)
-		remember(file, v)
-	}
-	return v, nil
-}
+func Run(d Device, id Identity, file string) (Verdict, error) { return run(d, id, file, time.Now) }
 
-func (v *Verdict) note(cases int, began time.Time) {
-	v.Time, v.Cases, v.Seconds = time.Now(), cases, time.Since(began).Seconds()
+// run is Run by the given clock.
+func run(d Device, id Identity, file string, now func() time.Time) (Verdict, error) {
+	v := recall(file, id)
+	t := test{device: d, now: now, began: now()}
+	for k := range kernels.Count {
+		if _, known := v.Kernels[k.String()]; !known && d.Has(k) {
+			t.subjects = append(t.subjects, &subject{kernel: k, cases: kerneltest.Small(k)})
+		}
+	}
+	if len(t.subjects) == 0 {
+		return v, nil
+	}
+	err := t.run()
+	var lost *LostError
+	if err != nil && !errors.As(err, &lost) {
+		return v, err
+	}
+	t.conclude(&v, lost != nil)
+	remember(file, v)
+	return v, err
 }
 
 // Problem says how kernel k differs from ref; empty where it does not, or was not tested.
 func (v Verdict) Problem(k kernels.Kernel) string { return v.Kernels[k.String()] }
-
-// hold runs the small cases of a kernel until one goes wrong.
-func hold(d Device, k kernels.Kernel) (problem string, cases int, err error) {
-	for _, c := range kerneltest.Small(k) {
-		for _, precision := range c.Precisions() {
-			cases++
-			problems := kerneltest.Check(d, c, precision)
-			if len(problems) == 0 {
-				continue
-			}
-			var full *cuda.OutOfMemoryError
-			if errors.As(problems[0], &full) {
-				return "", cases, fmt.Errorf("self-test: %w", full)
-			}
-			return fmt.Sprintf("%s: %v", c.Name(precision), problems[0]), cases, nil
-		}
-	}
-	return "", cases, nil
-}
 
 // works tells whether the device still answers: after some errors it does not, whatever is asked of it.
 func works(d Device) bool {

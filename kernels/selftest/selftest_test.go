@@ -21,10 +21,19 @@ type fake struct {
 	kernels.Device
 	only     []kernels.Kernel // empty: it has all
 	wrong    kernels.Kernel   // Count: none
+	spares   int              // programs of the wrong kernel that go well before
 	fatal    bool             // the wrong kernel fails, and with it all that comes later
 	full     bool             // there is no memory
 	programs int
 	lost     bool
+	time     time.Time     // of its clock
+	takes    time.Duration // a case does
+	tested   []kernels.Kernel
+}
+
+// test is Run by the device's clock.
+func (f *fake) test(id Identity, file string) (Verdict, error) {
+	return run(f, id, file, func() time.Time { return f.time })
 }
 
 func newFake(only ...kernels.Kernel) *fake {
@@ -48,6 +57,8 @@ func (f *fake) NewBuffer(bytes int64) (kernels.Buffer, error) {
 
 func (f *fake) NewProgram(calls []kernels.Call, segments []kernels.Buffer) (kernels.Program, error) {
 	f.programs++
+	f.time = f.time.Add(f.takes)
+	f.tested = append(f.tested, calls[0].Kernel)
 	p, err := f.Device.NewProgram(calls, segments)
 	return &fakeProgram{p, f, calls, segments}, err
 }
@@ -63,12 +74,16 @@ type fakeProgram struct {
 func (p *fakeProgram) Run() error {
 	call := &p.calls[0]
 	wrong := call.Kernel == p.device.wrong
+	if wrong && p.device.spares > 0 {
+		p.device.spares--
+		wrong = false
+	}
 	if p.device.lost || wrong && p.device.fatal {
 		p.device.lost = true
 		return errLost
 	}
 	err := p.Program.Run()
-	if n, _ := call.Elements(0); wrong && n > 0 {
+	if n, _ := call.Elements(0); wrong && n > 0 && call.Args[0] != kernels.None {
 		size := int64(call.DTypeOf(0).Size())
 		p.segments[call.Args[0].Segment()].Bytes()[call.Args[0].Offset()+n*size-1] ^= 0x40
 	}
@@ -103,11 +118,11 @@ func TestVerdict(t *testing.T) {
 func TestIdentity(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "deep", "selftest.json")
 	d := newFake(kernels.Add)
-	if _, err := Run(d, identity, file); err != nil {
+	if _, err := d.test(identity, file); err != nil {
 		t.Fatal(err)
 	}
 	d.only, d.programs = append(d.only, kernels.Pool), 0
-	v, err := Run(d, identity, file)
+	v, err := d.test(identity, file)
 	if want := 3 * len(kerneltest.Small(kernels.Pool)); err != nil || d.programs != want || len(v.Kernels) != 2 {
 		t.Errorf("a kernel that is new: error %v, %d programs, %d kernels, want %d programs and 2 kernels", err, d.programs, len(v.Kernels), want)
 	}
@@ -116,7 +131,7 @@ func TestIdentity(t *testing.T) {
 		other := identity
 		*field(&other) = "other"
 		d.programs = 0
-		if _, err := Run(d, other, file); err != nil || d.programs == 0 {
+		if _, err := d.test(other, file); err != nil || d.programs == 0 {
 			t.Errorf("%v: error %v, %d programs, want a new test", other, err, d.programs)
 		}
 	}
@@ -131,7 +146,7 @@ func TestWrongKernel(t *testing.T) {
 	for k := range kernels.Count {
 		d := newFake(k, (k+1)%kernels.Count)
 		d.wrong = k
-		v, err := Run(d, identity, "")
+		v, err := d.test(identity, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -164,12 +179,12 @@ func TestLostDevice(t *testing.T) {
 	d := newFake(kernels.Embed, kernels.Linear, kernels.Add)
 	d.wrong, d.fatal = kernels.Linear, true
 	var lost *LostError
-	if _, err := Run(d, identity, file); !errors.As(err, &lost) || lost.Kernel != kernels.Linear || !strings.Contains(err.Error(), "fake:0: the self-test of kernel linear") {
+	if _, err := d.test(identity, file); !errors.As(err, &lost) || lost.Kernel != kernels.Linear || !strings.Contains(err.Error(), "fake:0: the self-test of kernel linear") {
 		t.Fatalf("error is %v, want a *LostError of linear", err)
 	}
 	next := newFake(d.only...)
 	next.wrong, next.fatal = kernels.Linear, true
-	v, err := Run(next, identity, file)
+	v, err := next.test(identity, file)
 	if err != nil || len(v.Kernels) != 3 || v.Kernels["add"] != "" || !strings.Contains(v.Problem(kernels.Linear), errLost.Error()) {
 		t.Errorf("the next process: error %v, %d kernels, linear %q", err, len(v.Kernels), v.Problem(kernels.Linear))
 	}
@@ -181,7 +196,7 @@ func TestNoMemory(t *testing.T) {
 	d := newFake()
 	d.full = true
 	var full *cuda.OutOfMemoryError
-	if _, err := Run(d, identity, file); !errors.As(err, &full) {
+	if _, err := d.test(identity, file); !errors.As(err, &full) {
 		t.Errorf("error is %v, want a *cuda.OutOfMemoryError", err)
 	}
 	if _, err := os.Stat(file); err == nil {
@@ -194,7 +209,7 @@ func TestDamagedMemory(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "selftest.json")
 	good := func() string {
 		t.Helper()
-		if _, err := Run(newFake(kernels.Add, kernels.Pool), identity, file); err != nil {
+		if _, err := newFake(kernels.Add, kernels.Pool).test(identity, file); err != nil {
 			t.Fatal(err)
 		}
 		text, err := os.ReadFile(file)
@@ -211,17 +226,17 @@ func TestDamagedMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 		d := newFake(kernels.Add, kernels.Pool)
-		if v, err := Run(d, identity, file); err != nil || d.programs == 0 || len(v.Kernels) != 2 {
+		if v, err := d.test(identity, file); err != nil || d.programs == 0 || len(v.Kernels) != 2 {
 			t.Errorf("%s: error %v, %d programs, %d kernels, want a new test", name, err, d.programs, len(v.Kernels))
 		}
 		d.programs = 0
-		if _, err := Run(d, identity, file); err != nil || d.programs != 0 {
+		if _, err := d.test(identity, file); err != nil || d.programs != 0 {
 			t.Errorf("%s: error %v, %d programs after a new test, want none", name, err, d.programs)
 		}
 	}
 	for name, place := range map[string]string{"below a file": filepath.Join(file, "selftest.json"), "a folder": t.TempDir(), "nowhere": ""} {
 		d := newFake(kernels.Add, kernels.Pool)
-		if v, err := Run(d, identity, place); err != nil || len(v.Kernels) != 2 {
+		if v, err := d.test(identity, place); err != nil || len(v.Kernels) != 2 {
 			t.Errorf("%s: error %v, %d kernels, want a test", name, err, len(v.Kernels))
 		}
 	}
@@ -231,7 +246,7 @@ func TestIncompleteIdentity(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "selftest.json")
 	for range 2 {
 		d := newFake(kernels.Add)
-		if _, err := Run(d, Identity{Device: "model", Driver: "CUDA 13.0", Products: "cublasLt 13.1.0"}, file); err != nil || d.programs == 0 {
+		if _, err := d.test(Identity{Device: "model", Driver: "CUDA 13.0", Products: "cublasLt 13.1.0"}, file); err != nil || d.programs == 0 {
 			t.Errorf("without a build: error %v, %d programs, want a test each time", err, d.programs)
 		}
 	}
@@ -245,5 +260,66 @@ func TestMemoryIsBounded(t *testing.T) {
 	m := read(file)
 	if len(m.Verdicts) != most || m.Verdicts[0].Build != "3" {
 		t.Errorf("%d verdicts, the first of build %s, want %d from 3 on", len(m.Verdicts), m.Verdicts[0].Build, most)
+	}
+}
+
+// The rounds of a test: the smallest case of each kernel first, whatever that takes, then as many as there is time for, kernel by kernel.
+// What was checked is remembered with the verdict.
+func TestTimeIsShared(t *testing.T) {
+	only := []kernels.Kernel{kernels.Embed, kernels.Linear, kernels.Add, kernels.AdamW}
+	first, all := 0, 0
+	for _, k := range only {
+		for n, c := range kerneltest.Small(k) {
+			all += len(c.Precisions())
+			if n == 0 {
+				first += len(c.Precisions())
+			}
+		}
+	}
+	for name, test := range map[string]struct {
+		takes             time.Duration
+		least, most, left int // cases
+	}{"quick": {time.Millisecond, all, all, 0}, "slow": {25 * time.Millisecond, first + 1, 41, 1}, "first round only": {time.Second, first, first, all - first}} {
+		file := filepath.Join(t.TempDir(), "selftest.json")
+		d := newFake(only...)
+		d.takes = test.takes
+		v, err := d.test(identity, file)
+		if err != nil || v.Cases < test.least || v.Cases > test.most || v.Left < test.left || v.Cases+v.Left != all || len(v.Kernels) != len(only) {
+			t.Errorf("%s: error %v, verdict %+v, want %d to %d cases of %d", name, err, v, test.least, test.most, all)
+		}
+		if took := time.Duration(v.Cases) * test.takes; name != "first round only" && took > Second || v.Seconds != took.Seconds() ||
+			v.First != (time.Duration(first)*test.takes).Seconds() {
+			t.Errorf("%s: %d cases took %v, the first round %v of them, by the verdict %v and %v", name, v.Cases, took, time.Duration(first)*test.takes, v.Seconds, v.First)
+		}
+		if round := slices.Compact(d.tested[:first]); !slices.Equal(round, only) {
+			t.Errorf("%s: the first round tests %v, want %v", name, round, only)
+		}
+		counts := map[kernels.Kernel]int{}
+		for _, k := range d.tested {
+			counts[k]++
+		}
+		d.tested = nil
+		if again, err := d.test(identity, file); err != nil || d.tested != nil || again.Cases != v.Cases || again.Left != v.Left || again.Seconds != v.Seconds || again.First != v.First {
+			t.Errorf("%s: the second start: error %v, %v tested, %+v, want what was remembered: %+v", name, err, d.tested, again, v)
+		}
+		if name == "slow" && counts[kernels.Add]-counts[kernels.Linear] > 3 {
+			t.Errorf("cases of each kernel: %v, want the time shared among them", counts)
+		}
+	}
+}
+
+// A device that is lost in a later round leaves kernels that were not gone through: they are none of the verdict.
+func TestLostInALaterRound(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "selftest.json")
+	d := newFake(kernels.Add, kernels.Pool)
+	d.wrong, d.fatal, d.spares = kernels.Pool, true, 4
+	var lost *LostError
+	v, err := d.test(identity, file)
+	if _, tested := v.Kernels["add"]; !errors.As(err, &lost) || lost.Kernel != kernels.Pool || tested || v.Problem(kernels.Pool) == "" {
+		t.Fatalf("error %v, verdict %+v, want one on pool alone", err, v)
+	}
+	next := newFake(d.only...)
+	if v, err := next.test(identity, file); err != nil || slices.Contains(next.tested, kernels.Pool) || len(v.Kernels) != 2 {
+		t.Errorf("the next process: error %v, tested %v, want add alone", err, next.tested)
 	}
 }

@@ -38,6 +38,9 @@ struct event_handle {
 // stream_of is null where the handle is none of a stream.
 std::shared_ptr<stream> stream_of(void *handle);
 
+// others_busy is whether a stream beside s has something to do.
+bool others_busy(const stream *s);
+
 // run_all runs all streams.
 int run_all();
 

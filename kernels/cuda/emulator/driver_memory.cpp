@@ -54,6 +54,7 @@ EXPORT int cuMemcpyHtoDAsync_v2(device_address p, const void *host, size_t bytes
 	ENTER(cuMemcpyHtoDAsync_v2);
 	std::shared_ptr<stream> s = stream_of(handle);
 	if (!s || !allocation_of((char *)p, bytes)) return s ? INVALID_VALUE : INVALID_HANDLE;
+	counts[OVERLAPPED] += others_busy(s.get());
 	operation o(COPY, "cuMemcpyHtoDAsync");
 	o.out = (char *)p, o.bytes = bytes;
 	if (pinned_at(host, bytes)) o.in = (const char *)host;

@@ -32,6 +32,11 @@ int fails(const char *call) {
 	return fields < 2 || ++*calls == turn ? code : 0;
 }
 
+bool forgets(const char *call) {
+	int *calls;
+	return wish_and_calls(&calls) == std::string("forget:") + call;
+}
+
 void lose_device(const char *call) {
 	int *launches, code, most;
 	if (sscanf(wish_and_calls(&launches), "lost:%d:%d", &code, &most) != 2) return;

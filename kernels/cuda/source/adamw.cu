@@ -17,12 +17,14 @@ static __device__ inline adamw adamw_of(float norm, const float *step, float bet
 }
 
 // update is one element's: w less w*decay and less rate*m/(sqrt(v)*root + epsilon). Both are taken off at once, since the decay
-// of one step is so small a part of w that it would be lost in the rounding of 1 - decay.
+// of one step is so small a part of w that it would be lost in the rounding of 1 - decay. The decay is that of a finite
+// number, so that an infinite w stays: 0*w and inf-inf are no numbers.
 static __device__ inline void update(const adamw &k, float *w, float *m, float *v, float grad) {
 	float g = grad * k.scale;
 	*m = fmaf(k.beta1, *m, k.rest1 * g);
 	*v = fmaf(k.beta2, *v, k.rest2 * g * g);
-	*w -= fmaf(k.decay, *w, k.rate * *m / fmaf(sqrtf(*v), k.root, k.epsilon));
+	const float most = 3.402823466e38f;
+	*w -= fmaf(k.decay, fminf(fmaxf(*w, -most), most), k.rate * *m / fmaf(sqrtf(*v), k.root, k.epsilon));
 }
 
 static __device__ inline bool finite(float x) { return x - x == 0; }
