@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"atoll/engine"
+	"atoll/engine/lower"
 	"atoll/model/gpt2"
 	"atoll/trainer"
 	"atoll/trainer/metric"
@@ -26,8 +27,8 @@ type classifyBench struct {
 }
 
 func (r classifyBench) String() string {
-	return fmt.Sprintf("%v\n%v\n%.1f documents/s, %.0f tokens/s, %.2f ms a batch, %.1f%% of the peak in %s, products in %s, %s resident", r.workload, r.Machine,
-		r.DocumentsPerSecond, r.TokensPerSecond, r.Milliseconds, 100*r.PeakShare, r.Machine.Precision, r.Products, showBytes(r.ResidentBytes))
+	return fmt.Sprintf("%v\n%v\n%.1f documents/s, %.0f tokens/s, %.2f ms a batch, %.1f%% of the peak in %s, which its products are in, %s resident", r.workload, r.Machine,
+		r.DocumentsPerSecond, r.TokensPerSecond, r.Milliseconds, 100*r.PeakShare, r.Products, showBytes(r.ResidentBytes))
 }
 
 func newBenchClassify(s streams) *cobra.Command {
@@ -77,6 +78,10 @@ func benchClassify(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
 	r.Machine = measureMachine(device, o.Precision)
 	r.Products = answerName(o.Precision, o.Packing, device)
 	forward := metric.TrainingFLOPs(c.Layers, c.Width, 0, f.sequence) / 3 // without the language head
-	r.PeakShare = metric.PeakShare(r.TokensPerSecond, forward, r.Machine.Peak)
+	peak := r.Machine.Peak
+	if o.Packing == lower.PackInt8 {
+		peak = r.Machine.Peaks.Int8
+	}
+	r.PeakShare = metric.PeakShare(r.TokensPerSecond, forward, peak)
 	return r, nil
 }

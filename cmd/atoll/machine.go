@@ -12,8 +12,16 @@ type machineInfo struct {
 	Precision string  `json:"precision"`
 	Threads   int     `json:"threads"`
 	Peak      float64 `json:"peak_flops"`     // operations a second in the precision
+	Peaks     peaks   `json:"peaks_flops"`    // of a processor, which is measured
 	Bandwidth float64 `json:"peak_bandwidth"` // bytes a second
 	Rated     bool    `json:"rated"`          // the two are its maker's figures, not measured
+}
+
+// peaks are operations a second on registers, by what the products are in.
+type peaks struct {
+	FP32 float64 `json:"fp32"`
+	BF16 float64 `json:"bf16"`
+	Int8 float64 `json:"int8"`
 }
 
 // measureMachine measures a few times and takes the best, since another process can only make the figures smaller. It
@@ -25,8 +33,12 @@ func measureMachine(d processor, precision kernels.DType) machineInfo {
 		return m
 	}
 	for range 3 {
-		m.Peak = max(m.Peak, d.Peak(precision))
+		p := &m.Peaks
+		p.FP32, p.BF16, p.Int8 = max(p.FP32, d.Peak(kernels.F32)), max(p.BF16, d.Peak(kernels.BF16)), max(p.Int8, d.Peak(kernels.I32))
 		m.Bandwidth = max(m.Bandwidth, d.Bandwidth())
+	}
+	if m.Peak = m.Peaks.FP32; precision == kernels.BF16 {
+		m.Peak = m.Peaks.BF16
 	}
 	return m
 }
@@ -38,7 +50,8 @@ func (m machineInfo) String() string {
 	case m.Rated:
 		return fmt.Sprintf("%s, %s: rated at %.1f TFLOP/s, memory %.0f GB/s", m.Device, m.Precision, m.Peak/1e12, m.Bandwidth/1e9)
 	}
-	return fmt.Sprintf("%s, %s: peak %.1f GFLOP/s, memory %.1f GB/s", m.Device, m.Precision, m.Peak/1e9, m.Bandwidth/1e9)
+	return fmt.Sprintf("%s, %s: peak %.1f GFLOP/s (in fp32 %.1f, bf16 %.1f, int8 %.1f), memory %.1f GB/s", m.Device, m.Precision, m.Peak/1e9, m.Peaks.FP32/1e9,
+		m.Peaks.BF16/1e9, m.Peaks.Int8/1e9, m.Bandwidth/1e9)
 }
 
 // share is value/peak, or 0 where the peak is not known.

@@ -100,8 +100,11 @@ inl void multiply_pairs(int64_t kc, const float *a, const float *b, vi low[MR], 
 		for (int i = 0; i < MR; i++) {
 			const vi x = (vi)vset_word(a + i);
 #if VL == 16
-			low[i] = (vi)_mm512_add_epi32((__m512i)low[i], _mm512_madd_epi16((__m512i)x, (__m512i)left));
-			high[i] = (vi)_mm512_add_epi32((__m512i)high[i], _mm512_madd_epi16((__m512i)x, (__m512i)right));
+			low[i] += (vi)_mm512_madd_epi16((__m512i)x, (__m512i)left);
+			high[i] += (vi)_mm512_madd_epi16((__m512i)x, (__m512i)right);
+#elif defined __SSE2__
+			low[i] += (vi)_mm_madd_epi16((__m128i)x, (__m128i)left);
+			high[i] += (vi)_mm_madd_epi16((__m128i)x, (__m128i)right);
 #else
 			const vi first = x << 16 >> 16, second = x >> 16;
 			low[i] += first * (left << 16 >> 16) + second * (left >> 16);

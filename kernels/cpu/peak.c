@@ -20,7 +20,7 @@ static void peak_body(void *arg, int64_t i, int worker) {
 
 double atoll_peak(team *t, const atoll_variant *v, uint32_t precision) {
 	volatile float sink[3] = {0.999f, 0.001f, 0};
-	peak_job job = {v, precision, v->peak(precision, 1, sink) * (double)STEPS * team_size(t)};
+	peak_job job = {v, precision, v->peak(precision, STEPS, sink) * team_size(t)};
 	double best = 0;
 	team_wake(t);
 	for (int i = 0; i < TRIES; i++) {

@@ -3,6 +3,7 @@
 #define ATOLL_PEAK_H
 
 #include "gemm_tile.h"
+#include "lanes.h"
 
 // peak_f32 does steps rounds and gives how many floating-point operations those were.
 static double peak_f32(int64_t steps, volatile float *sink) {
@@ -36,7 +37,24 @@ static double peak_bf16(int64_t steps, volatile float *sink) {
 }
 #endif
 
+// peak_pairs is that of int8's products of many rows: the loop of their tile, on operands in the first cache, which it has to load.
+static double peak_pairs(int64_t steps, volatile float *sink) {
+	enum { BLOCK_STEPS = 128 };
+	_Alignas(64) float a[BLOCK_STEPS * MR], b[BLOCK_STEPS * NR];
+	for (int i = 0; i < BLOCK_STEPS * NR; i++) a[i % (BLOCK_STEPS * MR)] = b[i] = sink[0]; // any bits
+	vi low[MR], high[MR], sum = {0};
+	const int64_t blocks = pieces(steps, BLOCK_STEPS);
+	for (int64_t s = 0; s < blocks; s++) {
+		multiply_pairs(BLOCK_STEPS, a, b, low, high);
+		for (int i = 0; i < MR; i++) sum ^= low[i] ^ high[i];
+	}
+	sink[2] = (float)sum[0];
+	return (double)blocks * BLOCK_STEPS * 2 * MR * VL * 4;
+}
+
+// peak takes DT_I32 for the whole numbers of int8.
 static double peak(uint32_t precision, int64_t steps, volatile float *sink) {
+	if (precision == DT_I32) return peak_pairs(steps, sink);
 #ifdef NATIVE_BF16
 	if (precision == DT_BF16) return peak_bf16(steps, sink);
 #endif
