@@ -99,7 +99,10 @@ inl void multiply_pairs(int64_t kc, const float *a, const float *b, vi low[MR], 
 #pragma GCC unroll 16
 		for (int i = 0; i < MR; i++) {
 			const vi x = (vi)vset_word(a + i);
-#if VL == 16
+#ifdef NATIVE_VNNI
+			low[i] = (vi)_mm512_dpwssd_epi32((__m512i)low[i], (__m512i)x, (__m512i)left);
+			high[i] = (vi)_mm512_dpwssd_epi32((__m512i)high[i], (__m512i)x, (__m512i)right);
+#elif VL == 16
 			low[i] += (vi)_mm512_madd_epi16((__m512i)x, (__m512i)left);
 			high[i] += (vi)_mm512_madd_epi16((__m512i)x, (__m512i)right);
 #elif defined __SSE2__

@@ -29,7 +29,7 @@ static int has_avx512(void) {
 
 static int has_avx512bf16(void) {
 	unsigned a, b, c, d;
-	return has_avx512() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 5);
+	return has_avx512() && __builtin_cpu_supports("avx512vnni") && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 5);
 }
 #endif
 #endif
