@@ -188,8 +188,8 @@ inl float vmax_lanes(vf v) {
 enum { SIDE_BY_SIDE = 4 };
 #define EACH(n) _Pragma("GCC unroll 4") for (int i = 0; i < (n); i++)
 
-// vexp_each replaces n vectors by their e^x, with an error below 1 ulp: exactly 0 below -87, e^88 above 88, NaN for NaN. The polynomial
-// is Cephes', for |x| <= ln(2)/2.
+// vexp_each replaces n vectors by their e^x: exactly 0 below -87, e^88 above 88, NaN for NaN. Between, the error is 1.01 ulp at most (of
+// every third fp32 number, with FMA). The polynomial is Cephes', for |x| <= ln(2)/2.
 inl void vexp_each(vf *x, const int n) {
 	vf power[SIDE_BY_SIDE], whole[SIDE_BY_SIDE], p[SIDE_BY_SIDE];
 	vi gone[SIDE_BY_SIDE];
