@@ -148,6 +148,10 @@ func describeProgram(f *programFlags, notes io.Writer) (programInfo, error) {
 	}
 	defer device.Close()
 	info.Precision, info.precision, o.Precision = nameOf(precision, device), precision, precision
+	o.Recompute = engine.RecomputationOf(device, o.Recompute)
+	if f.floor != "" { // of GPUs, which need not be here
+		o.Recompute = engine.RecomputationOf(nil, o.Recompute)
+	}
 	list, store, err := compileList(c, info.Mode, f.batch, f.sequence, o)
 	if err != nil {
 		return info, err
