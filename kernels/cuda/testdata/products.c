@@ -258,7 +258,7 @@ int main(int count, char **paths) {
 	must(cuCtxSetCurrent(context), "making a context");
 	must(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING), "making a stream");
 	must(cuMemAlloc(&memory, (size_t)PLACES * PLACE), "allocating");
-	gpu *g = gpu_new(stream, 1, 80, 0, NULL, 0);
+	gpu *g = gpu_new(stream, stream, 1, 80, 0, NULL, 0);
 	for (int i = 1; i < count; i++) load(g, paths[i]);
 	for (int i = 0; i < (int)(sizeof attempts / sizeof *attempts); i++) all(g, &attempts[i], kept);
 	return wrong;
