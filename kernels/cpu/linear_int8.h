@@ -3,8 +3,6 @@
 #ifndef ATOLL_LINEAR_INT8_H
 #define ATOLL_LINEAR_INT8_H
 
-#include "linear.h"
-#include "quantize.h"
 #include "linear_int8_rows.h"
 
 // A task is INT8_ROWS rows times INT8_PANELS panels: what it reads again stays in the second cache.
@@ -12,21 +10,9 @@ enum { INT8_ROWS = 64, INT8_PANELS = 4, INT8_LINES_AHEAD = 16 };
 
 typedef struct {
 	gemm g;
-	int8_t *q;     // [M,width]
-	float *scales; // [M]
-	int64_t width; // of a row, a multiple of LINE
+	quantized_rows rows;
 	int64_t row_tasks;
 } int8_product;
-
-static void quantize_body(void *arg, int64_t m, int worker) {
-	const int8_product *j = arg;
-	const gemm_operand *x = &j->g.a;
-	int8_t *q = j->q + m * j->width;
-	(void)worker;
-	if (x->dtype == DT_F32) j->scales[m] = quantize_row_as(q, 1, j->width, x->start, m * x->depth, x->depth, DT_F32);
-	else if (x->dtype == DT_BF16) j->scales[m] = quantize_row_as(q, 1, j->width, x->start, m * x->depth, x->depth, DT_BF16);
-	else j->scales[m] = quantize_row_as(q, 1, j->width, x->start, m * x->depth, x->depth, DT_F16);
-}
 
 // int8_sums sets sums [R,P*LINE] to the products of R rows of q with P panels, whose lines of words begin at words.
 inl void int8_sums(const int8_product *j, const int8_t *q, const float *words, int32_t *sums, const int R, const int P) {
@@ -42,7 +28,7 @@ inl void int8_sums(const int8_product *j, const int8_t *q, const float *words, i
 #pragma GCC unroll 4
 		for (int r = 0; r < R; r++) {
 			int32_t four;
-			memcpy(&four, q + r * j->width + 4 * s, sizeof four);
+			memcpy(&four, q + r * j->rows.width + 4 * s, sizeof four);
 			const __m256i x = _mm256_set1_epi32(four), positive = _mm256_abs_epi8(x);
 #pragma GCC unroll 8
 			for (int c = 0; c < 2 * P; c++) {
@@ -62,7 +48,7 @@ inl void int8_sums(const int8_product *j, const int8_t *q, const float *words, i
 	memset(sums, 0, sizeof *sums * (size_t)(R * P * LINE));
 	for (int r = 0; r < R; r++)
 		for (int p = 0; p < P; p++) {
-			const int8_t *w = (const int8_t *)(words + p * panel), *x = q + r * j->width;
+			const int8_t *w = (const int8_t *)(words + p * panel), *x = q + r * j->rows.width;
 			int32_t *to = sums + (r * P + p) * LINE;
 			for (int64_t s = 0; s < lines; s++, w += 4 * LINE, x += 4)
 				for (int c = 0; c < LINE; c++) to[c] += x[0] * w[4 * c] + x[1] * w[4 * c + 1] + x[2] * w[4 * c + 2] + x[3] * w[4 * c + 3];
@@ -76,13 +62,13 @@ inl void int8_tile(const int8_product *j, int64_t m, int64_t panel, const int R,
 	const float *words = g->packed.words + panel * g->packed.panel; // the scales come first
 	int32_t sums[4 * LINE * INT8_PANELS];
 	float tile[LINE * INT8_PANELS];
-	int8_sums(j, j->q + m * j->width, words + LINE, sums, R, P);
+	int8_sums(j, (const int8_t *)j->rows.numbers + m * j->rows.width, words + LINE, sums, R, P);
 	for (int r = 0; r < R; r++) {
 		for (int c = 0; c < P * LINE; c += VL) {
 			vi whole;
 			memcpy(&whole, sums + r * P * LINE + c, sizeof whole);
 			const vf scale = vload(words + c / LINE * g->packed.panel + c % LINE);
-			vstore(tile + c, __builtin_convertvector(whole, vf) * vset(j->scales[m + r]) * scale);
+			vstore(tile + c, __builtin_convertvector(whole, vf) * vset(j->rows.scales[m + r]) * scale);
 		}
 		g->store(g, m + r, panel * LINE, 1, smaller(P * LINE, g->b.count - panel * LINE), tile);
 	}
@@ -107,12 +93,9 @@ static void int8_body(void *arg, int64_t i, int worker) {
 static int run_int8(const gemm *g, team *t, char *error) {
 	const int64_t M = g->a.count;
 	if (M >= INT8_MANY) return run_int8_rows(g, t, error);
-	int8_product j = {.g = *g, .width = pieces(g->a.depth, LINE) * LINE, .row_tasks = pieces(M, INT8_ROWS)};
-	const size_t bytes = (size_t)M * ((size_t)j.width + sizeof *j.scales);
-	j.scales = team_shared(t, bytes);
-	if (!j.scales) return out_of_memory(error, bytes);
-	j.q = (int8_t *)(j.scales + M);
-	team_for(t, M, quantize_body, &j);
+	int8_product j = {.g = *g, .rows = {.x = &g->a, .size = 1}, .row_tasks = pieces(M, INT8_ROWS)};
+	const size_t refused = quantize_rows(&j.rows, t);
+	if (refused) return out_of_memory(error, refused);
 	team_for(t, j.row_tasks * pieces(packed_panels(g->b.count), INT8_PANELS), int8_body, &j);
 	return 0;
 }

@@ -1,7 +1,6 @@
 #define _DEFAULT_SOURCE
 #include "run.h"
 
-#include <linux/mempolicy.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,15 +11,16 @@ static const size_t LARGE = (size_t)2 << 20; // a large page on AMD64, and on AR
 
 static size_t rounded(size_t bytes) { return (bytes + LARGE - 1) & ~(LARGE - 1); }
 
-enum { NODES = 1024 }; // as many as Linux can be built for
+// Linux' numbers, whose header is not everywhere: the policy, the question which nodes are allowed, and as many nodes as it can have.
+enum { INTERLEAVE = 3, ALLOWED = 4, NODES = 1024 };
 
 // interleave has the pages come from all NUMA nodes in turns when they are touched. Any worker may compute any part of a tensor, so no
 // node is the right one for a page, and all in turns are better than the one whose thread happens to write first. Where the system or
 // a container refuses, pages lie where that thread runs.
 static void interleave(void *start, size_t bytes) {
 	unsigned long nodes[NODES / (8 * sizeof(unsigned long))] = {0};
-	if (syscall(SYS_get_mempolicy, NULL, nodes, (unsigned long)NODES, NULL, (unsigned long)MPOL_F_MEMS_ALLOWED) == 0)
-		(void)syscall(SYS_mbind, start, bytes, (unsigned long)MPOL_INTERLEAVE, nodes, (unsigned long)NODES, 0ul);
+	if (syscall(SYS_get_mempolicy, NULL, nodes, (unsigned long)NODES, NULL, (unsigned long)ALLOWED) == 0)
+		(void)syscall(SYS_mbind, start, bytes, (unsigned long)INTERLEAVE, nodes, (unsigned long)NODES, 0ul);
 }
 
 // Mapped memory is zero and is only taken when it is touched. One large page more is mapped than needed, and what stands

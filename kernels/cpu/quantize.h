@@ -2,7 +2,7 @@
 #ifndef ATOLL_QUANTIZE_H
 #define ATOLL_QUANTIZE_H
 
-#include "gemm_tile.h"
+#include "gemm_pack.h"
 #include "lanes.h"
 
 #define LEAST_QUANTIZED 0x1p-120f
@@ -29,15 +29,15 @@ inl vi quantized(vf v, vf inverse) {
 	return whole & (vi)(inverse > vzero());
 }
 
-// quantize_row_as fills q [width], whole numbers of size bytes (1 or 2) of which n are numbers of x and the rest zeros, and gives the
+// quantize_row_as fills q [width], whole numbers of size bytes (1 or 2) of which n are numbers of x and the rest zeros, and sets the
 // scale. width is a multiple of LINE.
-inl float quantize_row_as(void *q, const int size, int64_t width, const void *x, int64_t from, int64_t n, uint32_t dtype) {
+inl void quantize_row_as(void *q, const int size, int64_t width, float *scale, const void *x, int64_t from, int64_t n, uint32_t dtype) {
 	vi most = {0};
 	for (int64_t i = 0; i < n; i += VL) most = larger_of(most, magnitude(vload_act_to(x, from + i, from + n, dtype)));
 	int32_t largest = 0;
 	for (int lane = 0; lane < VL; lane++) largest = largest > most[lane] ? largest : most[lane];
 	vf inverse;
-	const vf scale = scales_of((vi)vset_u((uint32_t)largest), &inverse);
+	*scale = scales_of((vi)vset_u((uint32_t)largest), &inverse)[0];
 	for (int64_t i = 0; i < n; i += VL) {
 		const vi whole = quantized(vload_act_to(x, from + i, from + n, dtype), inverse);
 		const vq bytes = __builtin_convertvector(whole, vq);
@@ -46,7 +46,36 @@ inl float quantize_row_as(void *q, const int size, int64_t width, const void *x,
 	}
 	const int64_t done = pieces(n, VL) * VL;
 	memset((char *)q + done * size, 0, (size_t)((width - done) * size));
-	return scale[0];
+}
+
+// The rows of x, each with a scale of its own.
+typedef struct {
+	const gemm_operand *x;
+	char *numbers; // [M,width]
+	float *scales; // [M]
+	int64_t width;
+	int size; // bytes of a number
+} quantized_rows;
+
+static void quantize_row(void *arg, int64_t m, int worker) {
+	const quantized_rows *r = arg;
+	const gemm_operand *x = r->x;
+	char *to = r->numbers + m * r->width * r->size;
+	(void)worker;
+	if (r->size == 1) BY_DTYPE(x->dtype, quantize_row_as, to, 1, r->width, r->scales + m, x->start, m * x->depth, x->depth);
+	else BY_DTYPE(x->dtype, quantize_row_as, to, 2, r->width, r->scales + m, x->start, m * x->depth, x->depth);
+}
+
+// quantize_rows quantizes M rows of x to memory that all of the team share, and is 0, or the bytes that the machine refused.
+static size_t quantize_rows(quantized_rows *r, team *t) {
+	const int64_t M = r->x->count;
+	r->width = pieces(r->x->depth, LINE) * LINE;
+	const size_t bytes = (size_t)M * ((size_t)(r->width * r->size) + sizeof *r->scales);
+	r->numbers = team_shared(t, bytes);
+	if (!r->numbers) return bytes;
+	r->scales = (float *)(r->numbers + M * r->width * r->size);
+	team_for(t, M, quantize_row, r);
+	return 0;
 }
 
 // quantize_panel makes a panel of int8 from one of fp32 [K,LINE]: the columns' scales, then four steps of K in a word.

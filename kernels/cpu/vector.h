@@ -205,8 +205,8 @@ inl void vexp_each(vf *x, const int n) {
 	EACH(n) p[i] = vfma(p[i], x[i], vset(1.6666665459e-1f));
 	EACH(n) p[i] = vfma(p[i], x[i], vset(5.0000001201e-1f));
 	EACH(n) p[i] = vfma(p[i], x[i] * x[i], x[i]) + vset(1);
-	// Adding to the exponent multiplies: from -87 to 88 the result is a normal number. A NaN has no whole number in its low bits.
-	EACH(n) p[i] = (vf)((vu)p[i] + ((vu)power[i] << 23));
+	// The power of two is a normal number, and so is the result. Of a NaN it may be anything, and the product is a NaN all the same.
+	EACH(n) p[i] *= (vf)(((vu)power[i] << 23) + vset_u(0x3f800000));
 	EACH(n) x[i] = (vf)((vi)p[i] & ~gone[i]);
 }
 

@@ -98,13 +98,7 @@ func TestHostExchange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	call := kernels.Call{Kernel: kernels.Add, Dims: [kernels.MaxDims]int64{elements},
-		Args: [kernels.MaxArgs]kernels.Ref{kernels.At(0, in), kernels.At(0, 0), kernels.At(0, 1024)}}
-	p, err := d.NewProgram([]kernels.Call{call}, []kernels.Buffer{x})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Free()
+	p := sumOfHalves(t, d, x, in, elements)
 	values := kernels.Float32s(x.Bytes())
 	for run := range 4 { // plainly, at the capture, and from the graph twice
 		for i := range elements {
@@ -130,6 +124,19 @@ func TestHostExchange(t *testing.T) {
 			t.Error("a copy out of bounds gives no error")
 		}
 	}
+}
+
+// sumOfHalves is a program that adds the two halves of elements fp32 numbers at the start of x to those at out.
+func sumOfHalves(t *testing.T, d *Device, x kernels.Buffer, out, elements int64) *program {
+	t.Helper()
+	call := kernels.Call{Kernel: kernels.Add, Dims: [kernels.MaxDims]int64{elements},
+		Args: [kernels.MaxArgs]kernels.Ref{kernels.At(0, out), kernels.At(0, 0), kernels.At(0, 4*elements)}}
+	p, err := d.NewProgram([]kernels.Call{call}, []kernels.Buffer{x})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Free)
+	return p.(*program)
 }
 
 // adds is a program of n sums, each onto the one before: c = a+b, c = c+b ...

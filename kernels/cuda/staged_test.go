@@ -20,14 +20,7 @@ func stagedSum(t *testing.T, d *Device) (*program, *buffer) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	call := kernels.Call{Kernel: kernels.Add, Dims: [kernels.MaxDims]int64{stagedElements},
-		Args: [kernels.MaxArgs]kernels.Ref{kernels.At(0, stagedIn), kernels.At(0, 0), kernels.At(0, 1024)}}
-	p, err := d.NewProgram([]kernels.Call{call}, []kernels.Buffer{x})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.Free)
-	return p.(*program), x.(*buffer)
+	return sumOfHalves(t, d, x, stagedIn, stagedElements), x.(*buffer)
 }
 
 // writeInputs fills the inputs of run n: its sums are n + i.
