@@ -130,11 +130,12 @@ static void attention_queries(const attention_call *k, const attention_head *h, 
 		panel_end(k, &room, &room.panel[i], h->out, h->lse, at, smaller(PANEL, end - at));
 }
 
-// attention_item is QUERIES of a head, those with most to look at first, which evens out the end.
+// attention_item is QUERIES of a head, those with most to look at first, which evens out the end. The items of a row of the batch follow
+// each other: see team.h.
 static void attention_item(void *of, int64_t item, int worker) {
 	const attention_call *k = of;
-	int64_t heads = k->B * k->H, blocks = pieces(k->T, QUERIES), head = item % heads;
-	int64_t first = (blocks - 1 - item / heads) * QUERIES, b = head / k->H, h = head % k->H;
+	int64_t blocks = pieces(k->T, QUERIES), head = item / blocks;
+	int64_t first = (blocks - 1 - item % blocks) * QUERIES, b = head / k->H, h = head % k->H;
 	int64_t end = smaller(first + QUERIES, k->T), real = larger(first, smaller(end, rows_of(k, b)));
 	float *lse = k->arg[1] ? (float *)k->arg[1] + head * k->T : NULL;
 	const attention_head of_qkv = {third(k, k->arg[2], b, h, 0), third(k, k->arg[2], b, h, 1), third(k, k->arg[2], b, h, 2),

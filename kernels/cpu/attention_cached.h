@@ -99,8 +99,8 @@ static void cached_query(void *of, int64_t item, int worker) {
 static void cached_queries(void *of, int64_t item, int worker) {
 	const cached_call *k = of;
 	const attention_call *a = &k->call;
-	const int64_t heads = a->B * a->H, blocks = pieces(a->T, QUERIES), head = item % heads, b = head / a->H, h = head % a->H;
-	const int64_t first = (blocks - 1 - item / heads) * QUERIES;
+	const int64_t blocks = pieces(a->T, QUERIES), head = item / blocks, b = head / a->H, h = head % a->H;
+	const int64_t first = (blocks - 1 - item % blocks) * QUERIES;
 	const attention_head of_cache = {third(a, a->arg[1], b, h, 0), cached_head(k, a->arg[2], b, h), cached_head(k, a->arg[3], b, h),
 		head_of(a, a->arg[0], b, h), NULL, head, k->start};
 	attention_queries(a, &of_cache, first, smaller(first + QUERIES, a->T), worker);

@@ -46,7 +46,8 @@ inl void tile_rows(float *out, int64_t out_stride, operand a, const float *b, in
 inl void tile_product(float *out, int64_t out_stride, operand a, const float *b, int64_t b_stride, int64_t rows,
 	int64_t steps, int add_to) {
 	int64_t r = 0;
-	for (; r + BLOCK <= rows; r += BLOCK, a.start += BLOCK * a.row_stride)
+	// Two rows left over would be one by one, with too few sums to keep a processor busy: eight are better four and four.
+	for (; r + BLOCK <= rows && (BLOCK > 6 || rows - r != 8); r += BLOCK, a.start += BLOCK * a.row_stride)
 		tile_rows(out + r * out_stride, out_stride, a, b, b_stride, steps, add_to, BLOCK);
 	for (; r + 4 <= rows; r += 4, a.start += 4 * a.row_stride)
 		tile_rows(out + r * out_stride, out_stride, a, b, b_stride, steps, add_to, 4);

@@ -27,19 +27,11 @@ struct gemm {
 	int stored_size;       // bytes of their elements
 	// The plan, by gemm_plan:
 	int64_t rows, columns;         // of a chunk
-	int64_t row_chunks, all_chunks;
+	int64_t column_chunks, all_chunks;
 	int64_t depth, blocks;         // values of k in a block, and how many blocks
 	size_t a_floats, b_floats, sum_floats;
 	team *team;
 };
-
-// Where a worker stands in its chunk: rows m..end-1, columns n..n_end-1, a block of K, and both packed operands.
-typedef struct {
-	int64_t m, end, n, n_end, block, k, kc;
-	float *a;
-	const float *b;
-	int64_t stride; // floats from one panel of rows to the next
-} gemm_step;
 
 static enum conversion conversion_of(const gemm_operand *p, uint32_t precision) {
 #ifdef NATIVE_BF16
@@ -103,8 +95,8 @@ static int64_t gemm_cut(gemm *g, int64_t row_chunks, int64_t column_chunks) {
 	const int64_t M = g->a.count, N = g->b.count;
 	g->rows = larger(1, pieces(pieces(M, row_chunks), MR)) * MR;
 	g->columns = larger(1, pieces(pieces(N, column_chunks), NR)) * NR;
-	g->row_chunks = pieces(M, g->rows);
-	g->all_chunks = g->row_chunks * pieces(N, g->columns);
+	g->column_chunks = pieces(N, g->columns);
+	g->all_chunks = pieces(M, g->rows) * g->column_chunks;
 	const int64_t packing = PACKING * (g->packed.words ? g->rows : g->rows + g->columns);
 	return pieces(g->all_chunks, team_size(g->team)) * (g->rows * g->columns + packing);
 }
@@ -113,7 +105,8 @@ static int64_t gemm_cut(gemm *g, int64_t row_chunks, int64_t column_chunks) {
 // or a multiple of them, unless that makes packing too dear.
 static void gemm_cut_best(gemm *g) {
 	const int64_t M = g->a.count, N = g->b.count, workers = team_size(g->team);
-	const int64_t fewest_rows = larger(1, pieces(M, ROWS)), fewest_columns = larger(1, pieces(N, COLUMNS));
+	const int64_t steps = larger(KC / 4, smaller(KC, pieces(g->a.depth, per_step(g->precision))));
+	const int64_t fewest_rows = larger(1, pieces(M, ROWS * KC / steps)), fewest_columns = larger(1, pieces(N, COLUMNS));
 	const int64_t most_rows = smaller(fewest_rows + workers, larger(1, pieces(M, MR)));
 	int64_t rows = fewest_rows, columns = fewest_columns, least = INT64_MAX;
 	for (int64_t r = fewest_rows; r <= most_rows; r++)
@@ -144,20 +137,37 @@ static size_t gemm_plan(gemm *g, team *t) {
 // The functions that prefetch are always inlined: GCC takes one that does nothing else for a function without effect, and
 // deletes its calls.
 
-// prefetch_columns fetches part part of parts of the memory that packing a panel of columns from j on will read. Its rows
-// are far apart, which the processor does not foresee by itself.
-inl void prefetch_columns(const gemm_operand *p, int64_t j, int64_t k, int64_t kc, int64_t part, int64_t parts) {
-	const int64_t size = p->dtype == DT_F32 ? 4 : 2, line = 64 / size;
-	const int64_t rows = p->by_depth ? kc : smaller(NR, p->count - j), width = p->by_depth ? smaller(NR, p->count - j) : kc;
-	const int64_t lines = pieces(width, line), from = rows * lines * part / parts, end = rows * lines * (part + 1) / parts;
-	const char *start = (const char *)p->start + (p->by_depth ? k * p->ld + j : j * p->ld + k) * size;
-	if (lines == 0) return;
-	int64_t row = from / lines, column = from % lines;
-	for (int64_t i = from; i < end; i++) {
-		__builtin_prefetch(start + (row * p->ld + column * line) * size, 0, 2);
-		if (++column == lines) column = 0, row++;
+// Memory to fetch: left lines from line line of row at on, lines of them in a row and the rows ld bytes apart.
+typedef struct {
+	const char *at;
+	int64_t ld, lines, line, left;
+} fetches;
+
+// fetches_of is what packing elements j..j+n-1 of an operand at the depths k..k+kc-1 will read. Its rows are far apart, which the
+// processor does not foresee by itself.
+inl fetches fetches_of(const gemm_operand *p, int64_t j, int64_t n, int64_t k, int64_t kc) {
+	const int64_t size = p->dtype == DT_F32 ? 4 : 2, line = 64 / size, inside = at_least_0(smaller(n, p->count - j));
+	const int64_t rows = p->by_depth ? kc : inside, width = p->by_depth ? inside : kc, lines = pieces(at_least_0(width), line);
+	const char *start = p->start;
+	return (fetches){start + (p->by_depth ? k * p->ld + j : j * p->ld + k) * size, p->ld * size, lines, 0, at_least_0(rows) * lines};
+}
+
+inl void fetch(fetches *f, int64_t lines) {
+	for (lines = smaller(lines, f->left), f->left -= lines; lines > 0; lines--) {
+		__builtin_prefetch(f->at + f->line * 64, 0, 2);
+		if (++f->line == f->lines) f->line = 0, f->at += f->ld;
 	}
 }
+
+// Where a worker stands in its chunk: rows m..end-1, columns n..n_end-1, a block of K, and both packed operands.
+typedef struct {
+	int64_t m, end, n, n_end, block, k, kc;
+	float *a;
+	const float *b;
+	int64_t stride; // floats from one panel of rows to the next
+	fetches ahead;  // what is packed after this block
+	int64_t share;  // lines of it for each tile
+} gemm_step;
 
 // prefetch_stored fetches the lines that the store of a tile is about: each row of it is in a page of its own.
 inl void prefetch_stored(const gemm *g, int64_t m, int64_t n, int64_t rows) {
@@ -175,17 +185,20 @@ inl void prefetch_sums(const float *sums) {
 	for (int i = 0; i < MR * NR; i += 16) __builtin_prefetch(sums + i, 1, 3);
 }
 
-// gemm_panel multiplies all packed rows of a chunk with the packed panel of columns from n on, and fetches the memory of the
-// panel that comes after it, if there is one.
-static void gemm_panel(const gemm *g, const gemm_step *s, int64_t n, float *sums) {
+// gemm_panel multiplies all packed rows of a chunk with the packed panel of columns from n on. Meanwhile it fetches the memory of the
+// panel that comes after it, if there is one, and its share of the rows that will be packed next.
+static void gemm_panel(const gemm *g, gemm_step *s, int64_t n, float *sums) {
 	const int last = s->block == g->blocks - 1;
 	const int64_t columns = smaller(NR, g->b.count - n), panels = pieces(s->end - s->m, MR);
 	const int64_t next = n + NR < s->n_end ? n + NR : s->n, next_k = n + NR < s->n_end ? s->k : s->k + s->kc;
 	const int64_t next_kc = smaller(s->kc, g->b.depth - next_k);
+	fetches ahead = g->packed.words ? (fetches){0} : fetches_of(&g->b, next, NR, next_k, next_kc);
+	const int64_t share = pieces(ahead.left, panels);
 	for (int64_t i = 0; i < panels; i++) {
 		const int64_t m = s->m + i * MR, rows = smaller(MR, s->end - m);
 		if (next_kc > 0 && g->packed.words) prefetch_packed(&g->packed, next, next_k, next_kc, i, panels);
-		else if (next_kc > 0) prefetch_columns(&g->b, next, next_k, next_kc, i, panels);
+		fetch(&ahead, share);
+		fetch(&s->ahead, s->share);
 		if (last) prefetch_stored(g, m, n, rows);
 		if (s->block > 0) prefetch_sums(sums);
 		tile(g, s->kc, s->a + i * s->stride, s->b, sums, s->block > 0);
@@ -202,20 +215,33 @@ static const float *packed_columns(const gemm *g, const gemm_step *s, int64_t j,
 	return panel;
 }
 
+// rows_after is the memory of the rows that the worker packs after the step: those of the next block, or most likely of the next chunk.
+inl fetches rows_after(const gemm *g, const gemm_step *s, int64_t chunk, int worker) {
+	const int64_t k = s->k + s->kc;
+	if (k < g->a.depth) return fetches_of(&g->a, s->m, s->end - s->m, k, smaller(g->depth, g->a.depth - k));
+	if (chunk + 1 >= team_end(g->team, g->all_chunks, worker)) return (fetches){0};
+	return fetches_of(&g->a, (chunk + 1) / g->column_chunks * g->rows, g->rows, 0, smaller(g->depth, g->a.depth));
+}
+
 // gemm_chunk computes chunk i of the plan. It is a team_body over 0..all_chunks-1 with a gemm for its argument.
 static void gemm_chunk(void *arg, int64_t i, int worker) {
 	const gemm *g = arg;
-	gemm_step s = {.m = i % g->row_chunks * g->rows, .n = i / g->row_chunks * g->columns};
+	gemm_step s = {.m = i / g->column_chunks * g->rows, .n = i % g->column_chunks * g->columns};
 	s.end = smaller(s.m + g->rows, g->a.count);
 	s.n_end = smaller(s.n + g->columns, g->b.count);
 	const int64_t panels = pieces(s.end - s.m, MR);
 	s.a = team_scratch(g->team, worker, (g->a_floats + g->b_floats + g->sum_floats) * sizeof(float));
 	float *panel = s.a + g->a_floats, *sums = panel + g->b_floats;
-	if (!g->packed.words) prefetch_columns(&g->b, s.n, 0, smaller(g->depth, g->a.depth), 0, 1);
+	if (!g->packed.words) {
+		fetches first = fetches_of(&g->b, s.n, NR, 0, smaller(g->depth, g->a.depth));
+		fetch(&first, first.left);
+	}
 	for (; s.block < g->blocks; s.block++) {
 		s.k = s.block * g->depth;
 		s.kc = smaller(g->depth, g->a.depth - s.k);
 		s.stride = pieces(s.kc, per_step(g->precision)) * MR + 16;
+		s.ahead = rows_after(g, &s, i, worker);
+		s.share = pieces(s.ahead.left, panels * pieces(s.n_end - s.n, NR));
 		pack_rows(s.a, &g->a, g->precision, s.m, panels, s.stride, s.k, s.kc);
 		for (int64_t j = s.n; j < s.n_end; j += NR) {
 			s.b = packed_columns(g, &s, j, panel);

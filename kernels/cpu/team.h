@@ -4,7 +4,8 @@
 
 #include "program.h"
 
-// body is called once for each i in 0..n-1, by any worker in any order; worker is below team_size. Results must not
+// body is called once for each i in 0..n-1, by any worker in any order, though worker w of W begins with the w-th of W equal shares of
+// the indices: let index follow the rows, so that a row meets the same caches again. worker is below team_size. Results must not
 // depend on which worker does what: the same bits for any number of threads is a promise of the project.
 typedef void team_body(void *arg, int64_t i, int worker);
 
@@ -18,6 +19,9 @@ void team_rest(team *t);
 
 // team_for runs body over 0..n-1 on all workers, the caller included, and returns when all is done. Not nested.
 void team_for(team *t, int64_t n, team_body *body, void *arg);
+
+// team_end is where the share of a worker ends that team_for gives it of 0..n-1; what it takes beyond is another's.
+int64_t team_end(const team *t, int64_t n, int worker);
 
 // Memory that lives as long as the team and only grows: one block per worker, and one shared by all. 64-byte aligned,
 // contents undefined. NULL when the machine has no more (the kernel then returns an error). Call team_scratch for every
