@@ -136,7 +136,7 @@ test-arm64: ## the kernel tests, cross-built for ARM64 Linux and run under qemu-
 		echo 'test-arm64: SKIPPED: needs $(ARM64CC) and $(firstword $(QEMU)) (Debian: gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)'; \
 	else \
 		echo "$(GO) test -short -timeout 30m -exec '$(QEMU)' ./kernels/...  # for linux/arm64"; \
-		CGO_ENABLED=1 GOOS=linux GOARCH=arm64 CC=$(ARM64CC) $(GO) test -short -timeout 30m -exec '$(QEMU)' ./kernels/...; \
+		ATOLL_EMULATOR='$(QEMU)' CGO_ENABLED=1 GOOS=linux GOARCH=arm64 CC=$(ARM64CC) $(GO) test -short -timeout 30m -exec '$(QEMU)' ./kernels/...; \
 	fi
 
 vet: ## go vet
