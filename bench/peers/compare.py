@@ -246,18 +246,24 @@ def first_step(rounds: list[dict]) -> float | None:
     return statistics.median(known) or None
 
 
-def write(outcome: dict, folder: Path) -> Path:
-    """Both files, under a name that no earlier result has."""
-    folder.mkdir(parents=True, exist_ok=True)
+def free_name(outcome: dict, folder: Path) -> str:
+    """A name, without its ending, that no earlier result has."""
     processor = re.sub(r"[^a-z0-9]+", "-", outcome["machine"]["processor"].lower()).strip("-")
     base = f"cpu-{outcome['date'][:10]}-{processor}"
     name, number = base, 2
     while (folder / f"{name}.md").exists():
         name, number = f"{base}-{number}", number + 1
-    (folder / f"{name}.json").write_text(json.dumps(outcome, indent=1) + "\n")
-    path = folder / f"{name}.md"
-    path.write_text(markdown(outcome))
-    return path
+    return name
+
+
+def write(outcome: dict, folder: Path, name: str) -> Path:
+    """Both files. Each is replaced whole, so that a run that is ended leaves the rows that it had finished."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for ending, text in ((".json", json.dumps(outcome, indent=1) + "\n"), (".md", markdown(outcome))):
+        part = folder / f".{name}{ending}.part"
+        part.write_text(text)
+        part.replace(folder / f"{name}{ending}")
+    return folder / f"{name}.md"
 
 
 def main() -> None:
@@ -270,9 +276,10 @@ def main() -> None:
         sys.exit(f"compare.py: {options.atoll} is not there: run make build, or name it with --atoll")
     outcome = {"date": datetime.datetime.now().strftime("%Y-%m-%d %H:%M"), "machine": machine(), "versions": versions(options), "threads": options.threads,
                "rounds": options.rounds, "steps": options.steps, "rows": []}
+    name = free_name(outcome, options.out)
     for row in rows:
         outcome["rows"].append(compare(row, options))
-    path = write(outcome, options.out)
+        path = write(outcome, options.out, name)
     print(path.read_text())
     print(f"written to {path}", file=sys.stderr)
     if not any(row["comparisons"] for row in outcome["rows"]):
