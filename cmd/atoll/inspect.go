@@ -24,7 +24,7 @@ func newInspect(s streams) *cobra.Command {
 // subcommands is what a command does that only groups others.
 func subcommands(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usage("%s: unknown command %q: see %s --help for what there is", c.CommandPath(), args[0], c.CommandPath())
+		return usage("%s: unknown command %q%s: see %s --help for what there is", c.CommandPath(), args[0], meantCommand(c, args[0]), c.CommandPath())
 	}
 	return c.Help()
 }

@@ -41,7 +41,7 @@ func newRoot(s streams) *cobra.Command {
 		Args:          cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usage("unknown command %q: see atoll --help for the commands", args[0])
+				return usage("unknown command %q%s: see atoll --help for the commands", args[0], meantCommand(c, args[0]))
 			}
 			return c.Help()
 		},
@@ -50,7 +50,7 @@ func newRoot(s streams) *cobra.Command {
 	root.SetOut(s.out)
 	root.SetErr(s.err)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usage("%s: %w; see %s --help", c.CommandPath(), err, c.CommandPath())
+		return usage("%s: %w%s; see %s --help", c.CommandPath(), err, meantFlag(c, err), c.CommandPath())
 	})
 	for _, c := range commands(s) {
 		c.Flags().SortFlags = false
@@ -105,7 +105,7 @@ func applyConfig(flags *pflag.FlagSet, path string) error {
 	for name, value := range settings {
 		flag := flags.Lookup(name)
 		if flag == nil || name == "config" {
-			return usage("%s: %q is not a flag of this command", path, name)
+			return usage("%s: %q is not a flag of this command%s", path, name, meant(name, "", flagNames(flags)))
 		}
 		if flag.Changed || long && slices.Contains(lengths, name) {
 			continue
