@@ -9,8 +9,9 @@
 typedef double vd __attribute__((vector_size(4 * VL)));
 typedef float vf_half __attribute__((vector_size(2 * VL)));
 
-// NORM_PIECE gradients are summed by one worker; the number is fixed, so the order of the sum is too.
-enum { NORM_PIECE = 16384, NORM_SIDE = 4 };
+// NORM_PIECE gradients are summed by one worker; the number is fixed, so the order of the sum is too. NORM_AHEAD is how many gradients
+// ahead are fetched: the processor stops foreseeing at the end of a page.
+enum { NORM_PIECE = 16384, NORM_SIDE = 4, NORM_AHEAD = 256 };
 
 typedef struct {
 	const float *grads;
@@ -24,13 +25,15 @@ static void norm_piece(void *of, int64_t piece, int worker) {
 	const gradient_norm *k = of;
 	int64_t i = piece * NORM_PIECE, end = smaller(i + NORM_PIECE, k->n);
 	vd sum[NORM_SIDE] = {0};
-	for (; i + NORM_SIDE * VL / 2 <= end; i += NORM_SIDE * VL / 2)
+	for (; i + NORM_SIDE * VL / 2 <= end; i += NORM_SIDE * VL / 2) {
+		__builtin_prefetch(k->grads + i + NORM_AHEAD, 0, 3);
 		for (int s = 0; s < NORM_SIDE; s++) {
 			vf_half half;
 			memcpy(&half, k->grads + i + s * VL / 2, sizeof half);
 			vd g = __builtin_convertvector(half, vd);
 			sum[s] += g * g;
 		}
+	}
 	vd all = (sum[0] + sum[1]) + (sum[2] + sum[3]);
 	double total = 0;
 	for (int lane = 0; lane < VL / 2; lane++) total += all[lane];

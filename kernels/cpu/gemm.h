@@ -58,6 +58,9 @@ static enum conversion conversion_of(const gemm_operand *p, uint32_t precision) 
 	}
 PACKER(pack_rows, MR)
 PACKER(pack_columns, NR)
+#if GROUP
+PACKER(pack_grouped, IN_GROUPS)
+#endif
 
 static int64_t per_step(uint32_t precision) {
 #ifdef NATIVE_BF16
@@ -67,7 +70,32 @@ static int64_t per_step(uint32_t precision) {
 	return 1;
 }
 
+#if GROUP
+// in_groups tells whether rows of a are packed in groups: where copying them makes panels, and the tile is one of fp32.
+static int in_groups(const gemm *g) {
+	const int whole_numbers = g->packed.words && g->packed.format == FORMAT_I8;
+	return !g->a.by_depth && !whole_numbers;
+}
+#endif
+
+// pack_a packs the rows of panels panels from row m on.
+static void pack_a(const gemm *g, float *to, int64_t m, int64_t panels, int64_t stride, int64_t k, int64_t kc) {
+#if GROUP
+	if (in_groups(g)) {
+		pack_grouped(to, &g->a, g->precision, m, panels, stride, k, kc);
+		return;
+	}
+#endif
+	pack_rows(to, &g->a, g->precision, m, panels, stride, k, kc);
+}
+
 static void tile(const gemm *g, int64_t kc, const float *a, const float *b, float *c, int add) {
+#if GROUP
+	if (in_groups(g)) {
+		tile_f32_groups(kc, a, b, c, add);
+		return;
+	}
+#endif
 	if (in_place(&g->packed, g->precision)) {
 		tile_packed(&g->packed, kc, a, b, c, add);
 		return;
@@ -117,6 +145,9 @@ static void gemm_cut_best(gemm *g) {
 	gemm_cut(g, rows, columns);
 }
 
+// panel_floats is how far a panel of rows is from the next: room for a whole last group, and for what packing writes too much.
+inl int64_t panel_floats(int64_t steps) { return (GROUP ? pieces(steps, GROUP) * GROUP : steps) * MR + 16; }
+
 // gemm_plan cuts the output and lays out the workers' memory. It is 0, or the bytes of scratch that the machine refused.
 static size_t gemm_plan(gemm *g, team *t) {
 	const int64_t K = g->a.depth;
@@ -125,7 +156,7 @@ static size_t gemm_plan(gemm *g, team *t) {
 	g->depth = KC * per_step(g->precision);
 	g->blocks = larger(1, pieces(K, g->depth));
 	const int64_t steps = smaller(KC, pieces(K, per_step(g->precision)));
-	g->a_floats = (size_t)(g->rows / MR * (steps * MR + 16) + 15) & ~(size_t)15;
+	g->a_floats = (size_t)(g->rows / MR * panel_floats(steps) + 15) & ~(size_t)15;
 	g->b_floats = (size_t)(steps * NR + NR);
 	g->sum_floats = (size_t)(g->blocks == 1 ? MR * NR : g->rows * g->columns);
 	const size_t bytes = (g->a_floats + g->b_floats + g->sum_floats) * sizeof(float);
@@ -239,10 +270,10 @@ static void gemm_chunk(void *arg, int64_t i, int worker) {
 	for (; s.block < g->blocks; s.block++) {
 		s.k = s.block * g->depth;
 		s.kc = smaller(g->depth, g->a.depth - s.k);
-		s.stride = pieces(s.kc, per_step(g->precision)) * MR + 16;
+		s.stride = panel_floats(pieces(s.kc, per_step(g->precision)));
 		s.ahead = rows_after(g, &s, i, worker);
 		s.share = pieces(s.ahead.left, panels * pieces(s.n_end - s.n, NR));
-		pack_rows(s.a, &g->a, g->precision, s.m, panels, s.stride, s.k, s.kc);
+		pack_a(g, s.a, s.m, panels, s.stride, s.k, s.kc);
 		for (int64_t j = s.n; j < s.n_end; j += NR) {
 			s.b = packed_columns(g, &s, j, panel);
 			gemm_panel(g, &s, j, g->blocks > 1 ? sums + (j - s.n) * panels * MR : sums);

@@ -185,9 +185,43 @@ inl void pack_along(float *to, const gemm_operand *p, int64_t j, int64_t panels,
 	}
 }
 
+#if GROUP
+// pack_group copies a group of MR rows from element j on, of which inside are in the matrix, and n values of each from depth k on; zeros
+// stand for the rest. ahead is load_square's.
+inl void pack_group(float *to, const gemm_operand *p, int64_t j, int64_t inside, int64_t k, int64_t n, int64_t ahead, enum conversion as) {
+	const int size = p->dtype == DT_F32 ? 4 : 2;
+#pragma GCC unroll 16
+	for (int i = 0; i < MR; i++) {
+		const char *row = (const char *)p->start + ((j + i) * p->ld + k) * size;
+		if (ahead) __builtin_prefetch(row + ahead * p->ld * size, 0, 2);
+		vstore(to + i * GROUP, i < inside ? load_some(row, 0, n, as) : vzero());
+	}
+}
+
+// pack_groups fills panels panels from element j on as tile_f32_groups reads them, each for depths k..k+kc-1, stride floats apart.
+inl void pack_groups(float *to, const gemm_operand *p, int64_t j, int64_t panels, int64_t stride, int64_t k, int64_t kc,
+	enum conversion as) {
+	for (int64_t q = 0; q < panels; q++, j += MR, to += stride) {
+		const int64_t inside = p->count - j, ahead = q + 1 < panels ? MR : 0;
+		int64_t s = 0;
+		for (; s + GROUP <= kc && inside >= MR; s += GROUP) pack_group(to + s * MR, p, j, MR, k + s, GROUP, ahead, as);
+		for (; s < kc; s += GROUP) pack_group(to + s * MR, p, j, inside, k + s, kc - s, 0, as);
+	}
+}
+#endif
+
+// IN_GROUPS stands for a width where rows are packed in groups.
+enum { IN_GROUPS = 0 };
+
 // pack fills panels panels from element j on, each for depths k..k+kc-1, stride floats apart.
 inl void pack(float *to, const gemm_operand *p, int64_t j, int64_t panels, int64_t stride, int width, int64_t k, int64_t kc,
 	enum conversion as) {
+#if GROUP
+	if (width == IN_GROUPS) {
+		pack_groups(to, p, j, panels, stride, k, kc, as);
+		return;
+	}
+#endif
 	if (p->by_depth) pack_along(to, p, j, panels, stride, width, k, kc, as);
 	else
 		for (int64_t q = 0; q < panels; q++)

@@ -23,11 +23,90 @@ enum { MR = 8 };
 enum { MR = 4 };
 #endif
 
+// GROUP is not 0 where rows of a may stand in groups of GROUP steps, [k/GROUP,MR,GROUP]: they are packed by copying, and nothing is
+// transposed. The last group is whole, too; what is behind kc in it is not read.
+#if VL == 8
+#define GROUP 8
+
+#define CLEAR(sum) "vpxor " sum ", " sum ", " sum "\n\t"
+#define CLEAR_SUMS                                                                              \
+	CLEAR("%[l0]") CLEAR("%[l1]") CLEAR("%[l2]") CLEAR("%[l3]") CLEAR("%[l4]") CLEAR("%[l5]")   \
+	CLEAR("%[h0]") CLEAR("%[h1]") CLEAR("%[h2]") CLEAR("%[h3]") CLEAR("%[h4]") CLEAR("%[h5]")
+#define SUMS(low, high)                                                                                                     \
+	[l0] "=&x"(low[0]), [l1] "=&x"(low[1]), [l2] "=&x"(low[2]), [l3] "=&x"(low[3]), [l4] "=&x"(low[4]), [l5] "=&x"(low[5]), \
+	[h0] "=&x"(high[0]), [h1] "=&x"(high[1]), [h2] "=&x"(high[2]), [h3] "=&x"(high[3]), [h4] "=&x"(high[4]), [h5] "=&x"(high[5])
+
+// A row of step k, whose number of a stands at bytes behind a, and the step as a whole: by groups, and by steps of MR rows.
+#define MULTIPLY_ROW(bytes, row)                      \
+	"vbroadcastss " bytes "(%[a]), %[x]\n\t"          \
+	"vfmadd231ps %[b0], %[x], %[l" row "]\n\t"        \
+	"vfmadd231ps %[b1], %[x], %[h" row "]\n\t"
+#define LOAD_STEP(k) "vmovups 64*" k "(%[b]), %[b0]\n\t" "vmovups 64*" k "+32(%[b]), %[b1]\n\t"
+#define OF_GROUP(k)                                                                                                     \
+	LOAD_STEP(k)                                                                                                        \
+	MULTIPLY_ROW("4*" k, "0") MULTIPLY_ROW("4*" k "+32", "1") MULTIPLY_ROW("4*" k "+64", "2")                           \
+	MULTIPLY_ROW("4*" k "+96", "3") MULTIPLY_ROW("4*" k "+128", "4") MULTIPLY_ROW("4*" k "+160", "5")
+#define OF_ROWS(k)                                                                                                      \
+	LOAD_STEP(k)                                                                                                        \
+	MULTIPLY_ROW("24*" k, "0") MULTIPLY_ROW("24*" k "+4", "1") MULTIPLY_ROW("24*" k "+8", "2")                          \
+	MULTIPLY_ROW("24*" k "+12", "3") MULTIPLY_ROW("24*" k "+16", "4") MULTIPLY_ROW("24*" k "+20", "5")
+
+// The loops, eight steps at a time and then one by one, where a moves by next bytes. They are in assembly, because GCC makes a pointer of
+// each row of a group and moves all six in each step, which costs what transposing does.
+#define MULTIPLIER(name, STEP, next)                                                                                        \
+	inl void name(int64_t kc, const float *a, const float *b, vf low[MR], vf high[MR]) {                                    \
+		vf b0, b1, x;                                                                                                       \
+		int64_t eights = kc / 8, ones = kc % 8;                                                                             \
+		__asm__ volatile(                                                                                                   \
+			CLEAR_SUMS                                                                                                      \
+			"test %[eights], %[eights]\n\t"                                                                                 \
+			"jz 2f\n\t"                                                                                                     \
+			".p2align 5\n\t"                                                                                                \
+			"1:\n\t"                                                                                                        \
+			STEP("0") STEP("1") STEP("2") STEP("3") STEP("4") STEP("5") STEP("6") STEP("7")                                 \
+			"add $192, %[a]\n\t"                                                                                            \
+			"add $512, %[b]\n\t"                                                                                            \
+			"dec %[eights]\n\t"                                                                                             \
+			"jnz 1b\n\t"                                                                                                    \
+			"2:\n\t"                                                                                                        \
+			"test %[ones], %[ones]\n\t"                                                                                     \
+			"jz 4f\n\t"                                                                                                     \
+			"3:\n\t"                                                                                                        \
+			STEP("0")                                                                                                       \
+			"add $" next ", %[a]\n\t"                                                                                       \
+			"add $64, %[b]\n\t"                                                                                             \
+			"dec %[ones]\n\t"                                                                                               \
+			"jnz 3b\n\t"                                                                                                    \
+			"4:"                                                                                                            \
+			: SUMS(low, high), [a] "+r"(a), [b] "+r"(b), [eights] "+r"(eights), [ones] "+r"(ones), [b0] "=&x"(b0),          \
+			[b1] "=&x"(b1), [x] "=&x"(x)                                                                                    \
+			:                                                                                                               \
+			: "memory", "cc");                                                                                              \
+	}
+MULTIPLIER(multiply_groups, OF_GROUP, "4")
+MULTIPLIER(multiply_steps, OF_ROWS, "24")
+#else
+#define GROUP 0
+#endif
+
+inl void store_sums(float *c, const vf low[MR], const vf high[MR], int add) {
+#pragma GCC unroll 16
+	for (int i = 0; i < MR; i++) {
+		float *row = c + i * NR;
+		vstore(row, add ? vload(row) + low[i] : low[i]);
+		vstore(row + VL, add ? vload(row + VL) + high[i] : high[i]);
+	}
+}
+
 // c [MR,NR] = (add ? c : 0) + the sum over k of a [k,MR] times b [k,NR], whose steps are step floats apart and the second vector of
 // each step second floats behind the first.
 inl void tile_f32_of(int64_t kc, const float *restrict a, const float *restrict b, int64_t step, int64_t second, float *restrict c,
 	int add) {
 	vf low[MR], high[MR];
+#if VL == 8
+	(void)step, (void)second; // of packed panels they are the same
+	multiply_steps(kc, a, b, low, high);
+#else
 #pragma GCC unroll 16
 	for (int i = 0; i < MR; i++) low[i] = high[i] = vzero();
 #pragma GCC unroll 4
@@ -40,13 +119,18 @@ inl void tile_f32_of(int64_t kc, const float *restrict a, const float *restrict 
 			high[i] = vfma(ai, b1, high[i]);
 		}
 	}
-#pragma GCC unroll 16
-	for (int i = 0; i < MR; i++) {
-		float *row = c + i * NR;
-		vstore(row, add ? vload(row) + low[i] : low[i]);
-		vstore(row + VL, add ? vload(row + VL) + high[i] : high[i]);
-	}
+#endif
+	store_sums(c, low, high, add);
 }
+
+#if GROUP
+// The same on rows of a in groups.
+static void tile_f32_groups(int64_t kc, const float *restrict a, const float *restrict b, float *restrict c, int add) {
+	vf low[MR], high[MR];
+	multiply_groups(kc, a, b, low, high);
+	store_sums(c, low, high, add);
+}
+#endif
 
 static void tile_f32(int64_t kc, const float *restrict a, const float *restrict b, float *restrict c, int add) {
 	tile_f32_of(kc, a, b, NR, VL, c, add);
@@ -67,14 +151,11 @@ static void tile_f32_packed(int64_t kc, const float *restrict a, const float *re
 	"vpaddd %[product], " low ", " low "\n\t"          \
 	"vpaddd %[x], " high ", " high "\n\t"
 
-#define CLEAR(sum) "vpxor " sum ", " sum ", " sum "\n\t"
-
 // The loop takes all 16 registers. From intrinsics GCC makes one that keeps sums in memory, at half the speed. kc is 1 at least.
 inl void multiply_pairs(int64_t kc, const float *a, const float *b, vi low[MR], vi high[MR]) {
 	__m256i b0, b1, x, product;
 	__asm__ volatile(
-		CLEAR("%[l0]") CLEAR("%[l1]") CLEAR("%[l2]") CLEAR("%[l3]") CLEAR("%[l4]") CLEAR("%[l5]")
-		CLEAR("%[h0]") CLEAR("%[h1]") CLEAR("%[h2]") CLEAR("%[h3]") CLEAR("%[h4]") CLEAR("%[h5]")
+		CLEAR_SUMS
 		"1:\n\t"
 		"vmovdqu (%[b]), %[b0]\n\t"
 		"vmovdqu 32(%[b]), %[b1]\n\t"
@@ -84,9 +165,7 @@ inl void multiply_pairs(int64_t kc, const float *a, const float *b, vi low[MR], 
 		"add $64, %[b]\n\t"
 		"dec %[kc]\n\t"
 		"jnz 1b"
-		: [l0] "=&x"(low[0]), [l1] "=&x"(low[1]), [l2] "=&x"(low[2]), [l3] "=&x"(low[3]), [l4] "=&x"(low[4]), [l5] "=&x"(low[5]),
-		[h0] "=&x"(high[0]), [h1] "=&x"(high[1]), [h2] "=&x"(high[2]), [h3] "=&x"(high[3]), [h4] "=&x"(high[4]), [h5] "=&x"(high[5]),
-		[a] "+r"(a), [b] "+r"(b), [kc] "+r"(kc), [b0] "=&x"(b0), [b1] "=&x"(b1), [x] "=&x"(x), [product] "=&x"(product)
+		: SUMS(low, high), [a] "+r"(a), [b] "+r"(b), [kc] "+r"(kc), [b0] "=&x"(b0), [b1] "=&x"(b1), [x] "=&x"(x), [product] "=&x"(product)
 		:
 		: "memory", "cc");
 }

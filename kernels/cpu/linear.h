@@ -149,7 +149,7 @@ static void gradient_store(const gemm *g, int64_t m, int64_t n, int64_t rows, in
 }
 
 // Column sums, with a running sum for SUM_ROWS rows at a time so that the error does not grow with N.
-enum { SUM_ROWS = 256, SUM_COLUMNS = 8 * VL };
+enum { SUM_ROWS = 256, SUM_COLUMNS = 8 * VL, SUM_AHEAD = 16 };
 
 typedef struct {
 	gemm product;
@@ -160,19 +160,35 @@ typedef struct {
 	int accumulate;
 } linear_dw_job;
 
-// column_sums_as takes the columns from o to end, at most SUM_COLUMNS.
-inl void column_sums_as(const linear_dw_job *j, int64_t o, int64_t end, uint32_t dtype) {
-	for (; o < end; o += VL) {
-		vf sum = vzero();
-		for (int64_t from = 0; from < j->N; from += SUM_ROWS) {
-			vf part = vzero();
-			for (int64_t n = from; n < smaller(from + SUM_ROWS, j->N); n++)
-				part += vload_act_to(j->dy, n * j->O + o, n * j->O + end, dtype);
-			sum += part;
-		}
-		if (j->accumulate) sum += vload_to(j->db, o, end);
-		vstore_to(j->db, o, sum, end);
+// rows_sum replaces n vectors by the sums over the rows from..end-1 of dy, whose columns begin at o and end at last.
+inl void rows_sum(vf sum[SIDE_BY_SIDE], const linear_dw_job *j, int64_t from, int64_t end, int64_t o, int64_t last, uint32_t dtype,
+	const int n) {
+	const int size = dtype == DT_F32 ? 4 : 2;
+	EACH(n) sum[i] = vzero();
+	for (int64_t row = from; row < end; row++) {
+		const int64_t at = row * j->O;
+		// Rows lie pages apart, where the processor does not prefetch by itself.
+		for (int64_t i = 0; i < n * VL * size; i += 64) __builtin_prefetch((const char *)j->dy + (at + SUM_AHEAD * j->O + o) * size + i);
+		EACH(n) sum[i] += vload_act_to(j->dy, at + o + i * VL, at + last, dtype);
 	}
+}
+
+// column_sums_some takes n vectors of columns from o on.
+inl void column_sums_some(const linear_dw_job *j, int64_t o, int64_t last, uint32_t dtype, const int n) {
+	vf sum[SIDE_BY_SIDE], part[SIDE_BY_SIDE];
+	EACH(n) sum[i] = vzero();
+	for (int64_t from = 0; from < j->N; from += SUM_ROWS) {
+		rows_sum(part, j, from, smaller(from + SUM_ROWS, j->N), o, last, dtype, n);
+		EACH(n) sum[i] += part[i];
+	}
+	if (j->accumulate) EACH(n) sum[i] += vload_to(j->db, o + i * VL, last);
+	EACH(n) vstore_to(j->db, o + i * VL, sum[i], last);
+}
+
+// column_sums_as takes the columns from o to last, at most SUM_COLUMNS.
+inl void column_sums_as(const linear_dw_job *j, int64_t o, int64_t last, uint32_t dtype) {
+	for (; o + SIDE_BY_SIDE * VL <= last; o += SIDE_BY_SIDE * VL) column_sums_some(j, o, last, dtype, SIDE_BY_SIDE);
+	for (; o < last; o += VL) column_sums_some(j, o, last, dtype, 1);
 }
 
 static void column_sums(const linear_dw_job *j, int64_t o) {
