@@ -105,7 +105,7 @@ func evaluationReport(e *trainer.Evaluation, device string) metric.Report {
 		Subtitle: device, Split: e.Split, ClassNames: e.Labels, Classification: e.Classification, MultiLabel: e.MultiLabel,
 		Warnings: e.Warnings, Mistakes: e.Mistakes,
 		Settings: []metric.Setting{{Name: "model", Value: e.Model}, {Name: "data", Value: e.Data}, {Name: "split", Value: e.Split}, {Name: "seq", Value: fmt.Sprint(e.Sequence)}},
-		Tiles:    []metric.Tile{{Name: "Documents", Value: fmt.Sprint(e.Documents), Note: fmt.Sprintf("%d tokens", e.Tokens)}},
+		Tiles:    []metric.Tile{{Name: "Documents", Value: metric.FormatCount(int64(e.Documents)), Note: metric.FormatCount(int64(e.Tokens)) + " tokens"}},
 	}
 	// The curves of the run that the checkpoint is of; another program's model has none.
 	if log, err := metric.ReadLog(filepath.Join(e.Model, "..", "..", "metrics.jsonl")); err == nil {

@@ -105,7 +105,7 @@ func WriteReport(w io.Writer, r Report) error {
 		Contests:    r.contests(),
 	}
 	return writePage(w, "report", reportTemplate, template.FuncMap{
-		"count":   formatCount,
+		"count":   FormatCount,
 		"decimal": func(x float64) string { return formatFloat(x, 3) },
 	}, p)
 }

@@ -109,7 +109,7 @@ func (r Report) confusion() *confusionView {
 			line.Cells = append(line.Cells, confusionCell{
 				Count: n, Share: share, Right: target == predicted, Strong: share > 0.5,
 				Title: fmt.Sprintf("%s of %s documents of %s were given %s (%s)",
-					formatCount(n), formatCount(total), name, r.className(predicted), formatPercent(share)),
+					FormatCount(n), FormatCount(total), name, r.className(predicted), formatPercent(share)),
 			})
 		}
 		v.Rows = append(v.Rows, line)
@@ -175,7 +175,7 @@ func (r Report) reliability() *reliabilityView {
 			Accuracy: round2(100 * b.Accuracy), Expect: round2(100 * b.Confidence),
 			Share: round2(100 * ratio(b.Count, fullest)),
 			Title: fmt.Sprintf("confidence %.0f to %.0f %%: %s predictions, %s sure on average, %s right",
-				100*b.Low, 100*b.High, formatCount(b.Count), formatPercent(b.Confidence), formatPercent(b.Accuracy)),
+				100*b.Low, 100*b.High, FormatCount(b.Count), formatPercent(b.Confidence), formatPercent(b.Accuracy)),
 		})
 	}
 	return v

@@ -3,6 +3,7 @@ package metric
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Points a line is drawn with at most, and from which on it is smoothed.
@@ -28,9 +29,9 @@ func (r Report) charts() []chart {
 		{Title: "Gradient norm", Unit: "before clipping", lines: smoothedLines("norm", 1, train,
 			func(r Record) float64 { return float64(r.GradNorm) })},
 		{Title: "Loss scale", lines: []curve{line("scale", 1, train, func(r Record) float64 { return optional(r.LossScale) })}},
-		{Title: "Speed", Unit: "tokens a second", lines: smoothedLines("tokens/s", 1, train,
+		{Title: "Speed", Unit: "tokens a second", lines: smoothedLines("tokens/s", 1, timed(train),
 			func(r Record) float64 { return float64(r.TokensPerSecond) })},
-		{Title: "Share of the machine's peak", Unit: "%", lines: smoothedLines("share", 1, train,
+		{Title: "Share of the machine's peak", Unit: "%", lines: smoothedLines("share", 1, rated(train),
 			func(r Record) float64 { return 100 * peakShare(r) })},
 	}
 	var drawn []chart
@@ -41,6 +42,16 @@ func (r Report) charts() []chart {
 		}
 	}
 	return drawn
+}
+
+// timed leaves out the records whose speed was not known yet, as that of a run's first step.
+func timed(records []Record) []Record {
+	return slices.DeleteFunc(slices.Clone(records), func(r Record) bool { return r.TokensPerSecond == 0 })
+}
+
+// rated leaves out the records without a share of the peak.
+func rated(records []Record) []Record {
+	return slices.DeleteFunc(slices.Clone(records), func(r Record) bool { return r.PeakShare == nil })
 }
 
 // steps returns the range of steps that all curves share, from 0 unless the
@@ -143,7 +154,7 @@ func missing(lines []curve) string {
 	for _, l := range lines {
 		if len(l.gone) > 0 && len(l.points) > 0 {
 			return fmt.Sprintf("%s of %s values of “%s” are not finite, the first at step %s",
-				formatCount(int64(len(l.gone))), formatCount(int64(len(l.points)+len(l.gone))), l.Name, formatCount(l.gone[0]))
+				FormatCount(int64(len(l.gone))), FormatCount(int64(len(l.points)+len(l.gone))), l.Name, FormatCount(l.gone[0]))
 		}
 	}
 	return ""

@@ -16,14 +16,14 @@ func (r Report) scoreFigures() (tiles []Tile) {
 	on := "on " + r.splitName()
 	if c := r.Classification; c != nil {
 		tiles = append(tiles,
-			Tile{"Accuracy", formatPercent(c.Accuracy), fmt.Sprintf("%s, %s documents", on, formatCount(c.Count))},
+			Tile{"Accuracy", formatPercent(c.Accuracy), fmt.Sprintf("%s, %s documents", on, FormatCount(c.Count))},
 			Tile{"Macro F1", formatFloat(c.Macro.F1, 3), on},
 			Tile{"Log loss", formatFloat(c.LogLoss, 3), "nats a document"},
 			Tile{"Calibration error", formatPercent(c.ECE), "confidence against accuracy"})
 	}
 	if m := r.MultiLabel; m != nil {
 		tiles = append(tiles,
-			Tile{"Micro F1", formatFloat(m.Micro.F1, 3), fmt.Sprintf("%s, %s documents", on, formatCount(m.Count))},
+			Tile{"Micro F1", formatFloat(m.Micro.F1, 3), fmt.Sprintf("%s, %s documents", on, FormatCount(m.Count))},
 			Tile{"Macro F1", formatFloat(m.Macro.F1, 3), fmt.Sprintf("threshold %.2g", m.Threshold)},
 			Tile{"All labels right", formatPercent(m.SubsetAccuracy), "subset accuracy"},
 			Tile{"Hamming loss", formatFloat(m.HammingLoss, 3), "wrong decisions"})
@@ -41,7 +41,7 @@ func (r Report) splitName() string {
 func (r Report) trainingFigures() (tiles []Tile) {
 	train, valid := r.records("train"), r.records("valid")
 	if best, ok := lowestLoss(valid); ok {
-		tiles = append(tiles, Tile{"Best validation loss", formatFloat(float64(best.Loss), 4), "step " + formatCount(best.Step)})
+		tiles = append(tiles, Tile{"Best validation loss", formatFloat(float64(best.Loss), 4), "step " + FormatCount(best.Step)})
 		if r.Classification == nil && r.MultiLabel == nil {
 			tiles = append(tiles, Tile{"Perplexity", formatFloat(math.Exp(float64(best.Loss)), 4), "at that step"})
 		}
@@ -50,7 +50,7 @@ func (r Report) trainingFigures() (tiles []Tile) {
 		return tiles
 	}
 	last := train[len(train)-1]
-	tiles = append(tiles, Tile{"Training loss", formatFloat(float64(last.Loss), 4), "step " + formatCount(last.Step)})
+	tiles = append(tiles, Tile{"Training loss", formatFloat(float64(last.Loss), 4), "step " + FormatCount(last.Step)})
 	speed := median(train, func(r Record) float64 { return float64(r.TokensPerSecond) })
 	if speed > 0 {
 		note := "median"
@@ -59,7 +59,7 @@ func (r Report) trainingFigures() (tiles []Tile) {
 		}
 		tiles = append(tiles, Tile{"Tokens a second", formatRate(speed), note})
 	}
-	tiles = append(tiles, Tile{"Tokens trained on", formatRate(float64(last.Tokens)), formatCount(last.Step) + " steps"})
+	tiles = append(tiles, Tile{"Tokens trained on", formatRate(float64(last.Tokens)), FormatCount(last.Step) + " steps"})
 	if s := float64(last.Seconds); s > 0 && s < 1e9 {
 		tiles = append(tiles, Tile{"Training time", formatDuration(time.Duration(s * float64(time.Second))), ""})
 	}

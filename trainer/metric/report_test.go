@@ -130,6 +130,7 @@ func TestReportOfOddRuns(t *testing.T) {
 		{"empty", Report{}, "<h1>Run</h1>"},
 		{"no finite value", Report{Log: []Record{odd(1, nan), odd(2, inf)}}, "Training loss"},
 		{"some not finite", Report{Log: []Record{odd(1, 2), odd(2, nan), odd(3, 1)}}, "1 of 3 values of “train” are not finite, the first at step 2"},
+		{"speed that is not finite", Report{Log: []Record{odd(1, 2), odd(2, inf), odd(3, 1)}}, "1 of 3 values of “tokens/s” are not finite, the first at step 2"},
 		{"one step", Report{Log: []Record{odd(1, 2)}}, "<path"},
 		{"zeros", Report{Log: []Record{odd(0, 0), odd(0, 0)}}, "<path"},
 		{"constant", Report{Log: []Record{odd(5, -3), odd(9, -3)}}, "<path"},
@@ -208,5 +209,18 @@ func TestFormatFloat(t *testing.T) {
 		if got := formatFloat(x, 4); got != want {
 			t.Errorf("%g is %q, want %q", x, got, want)
 		}
+	}
+}
+
+// A run's first step has no speed yet, which is nothing to warn of, nor a speed of 0.
+func TestReportOfFirstStep(t *testing.T) {
+	log := sampleReport(t, 30).Log
+	log[0].TokensPerSecond, log[0].PeakShare = 0, nil
+	page := writeReport(t, Report{Log: log})
+	if strings.Contains(page, "not finite") {
+		t.Error("the page warns of the first step's speed")
+	}
+	if log[0].TokensPerSecond != 0 {
+		t.Error("the report changed its log")
 	}
 }

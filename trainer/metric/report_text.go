@@ -23,7 +23,7 @@ func cleanText(text string) string {
 	shown := 0
 	for i, r := range text {
 		if shown == maxShownText {
-			fmt.Fprintf(&b, " … (%s more characters)", formatCount(int64(utf8.RuneCountInString(text[i:]))))
+			fmt.Fprintf(&b, " … (%s more characters)", FormatCount(int64(utf8.RuneCountInString(text[i:]))))
 			break
 		}
 		shown++
@@ -71,8 +71,8 @@ func formatPercent(x float64) string {
 	return fmt.Sprintf("%.1f %%", 100*x)
 }
 
-// formatCount groups digits: 12,345.
-func formatCount(n int64) string {
+// FormatCount groups digits: 12,345.
+func FormatCount(n int64) string {
 	s := strconv.FormatInt(n, 10)
 	start := 0
 	if n < 0 {

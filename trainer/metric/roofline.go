@@ -64,7 +64,7 @@ type movingRow struct {
 func WriteRoofline(w io.Writer, r Roofline) error {
 	p := rooflinePage{Roofline: r, Style: template.CSS(reportStyle + rooflineStyle), Figures: r.figures(), Picture: r.picture(), Rows: r.rows()}
 	p.Moving = r.moving(p.Rows)
-	return writePage(w, "roofline", rooflineTemplate, template.FuncMap{"count": func(n int) string { return formatCount(int64(n)) }}, p)
+	return writePage(w, "roofline", rooflineTemplate, template.FuncMap{"count": func(n int) string { return FormatCount(int64(n)) }}, p)
 }
 
 // seconds is the time of all calls of a step.
@@ -142,5 +142,5 @@ func (r Roofline) figures() (tiles []Tile) {
 		tiles = append(tiles, Tile{"Matrix products", formatPercent(operations / products / r.Peak),
 			"of the peak, in " + formatPercent(products/r.seconds()) + " of the time"})
 	}
-	return append(tiles, Tile{"Step, ms", formatFloat(1e3*r.seconds(), 4), "the sum of its " + formatCount(int64(calls)) + " calls"})
+	return append(tiles, Tile{"Step, ms", formatFloat(1e3*r.seconds(), 4), "the sum of its " + FormatCount(int64(calls)) + " calls"})
 }
