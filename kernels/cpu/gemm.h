@@ -23,6 +23,9 @@ struct gemm {
 	uint32_t precision; // what fp32 operands are rounded to
 	gemm_store *store;
 	const void *context; // of store
+	// What store does where that is to add and store fp32, else NULLs: tiles that are whole do it themselves, from the registers.
+	float *plain;
+	const float *bias, *addend;
 	const void *stored[3]; // tensors [M,N] that store reads or writes, for prefetching; NULL where absent
 	int stored_size;       // bytes of their elements
 	// The plan, by gemm_plan:
@@ -89,15 +92,15 @@ static void pack_a(const gemm *g, float *to, int64_t m, int64_t panels, int64_t 
 	pack_rows(to, &g->a, g->precision, m, panels, stride, k, kc);
 }
 
-static void tile(const gemm *g, int64_t kc, const float *a, const float *b, float *c, int add) {
+static void tile(const gemm *g, int64_t kc, const float *a, const float *b, float *c, int add, const plain_tile *to) {
 #if GROUP
 	if (in_groups(g)) {
-		tile_f32_groups(kc, a, b, c, add);
+		tile_f32_groups(kc, a, b, c, add, to);
 		return;
 	}
 #endif
 	if (in_place(&g->packed, g->precision)) {
-		tile_packed(&g->packed, kc, a, b, c, add);
+		tile_packed(&g->packed, kc, a, b, c, add, to);
 		return;
 	}
 	if (g->packed.words && g->packed.format == FORMAT_I8) {
@@ -111,7 +114,12 @@ static void tile(const gemm *g, int64_t kc, const float *a, const float *b, floa
 	}
 #endif
 	(void)g;
-	tile_f32(kc, a, b, c, add);
+	tile_f32(kc, a, b, c, add, to);
+}
+
+// stores_plainly tells whether tiles may store by themselves: those of fp32 can.
+static int stores_plainly(const gemm *g) {
+	return g->plain && per_step(g->precision) == 1 && !(g->packed.words && g->packed.format == FORMAT_I8);
 }
 
 // PACKING is what it costs to pack a value, counted in multiply-adds of the tile.
@@ -225,6 +233,7 @@ static void gemm_panel(const gemm *g, gemm_step *s, int64_t n, float *sums) {
 	const int64_t next_kc = smaller(s->kc, g->b.depth - next_k);
 	fetches ahead = g->packed.words ? (fetches){0} : fetches_of(&g->b, next, NR, next_k, next_kc);
 	const int64_t share = pieces(ahead.left, panels);
+	const int plainly = last && columns == NR && stores_plainly(g);
 	for (int64_t i = 0; i < panels; i++) {
 		const int64_t m = s->m + i * MR, rows = smaller(MR, s->end - m);
 		if (next_kc > 0 && g->packed.words) prefetch_packed(&g->packed, next, next_k, next_kc, i, panels);
@@ -232,8 +241,14 @@ static void gemm_panel(const gemm *g, gemm_step *s, int64_t n, float *sums) {
 		fetch(&s->ahead, s->share);
 		if (last) prefetch_stored(g, m, n, rows);
 		if (s->block > 0) prefetch_sums(sums);
-		tile(g, s->kc, s->a + i * s->stride, s->b, sums, s->block > 0);
-		if (last) g->store(g, m, n, rows, columns, sums);
+		if (plainly && rows == MR) {
+			const int64_t at = m * g->b.count + n;
+			const plain_tile to = {g->plain + at, g->bias ? g->bias + n : NULL, g->addend ? g->addend + at : NULL, g->b.count};
+			tile(g, s->kc, s->a + i * s->stride, s->b, sums, s->block > 0, &to);
+		} else {
+			tile(g, s->kc, s->a + i * s->stride, s->b, sums, s->block > 0, NULL);
+			if (last) g->store(g, m, n, rows, columns, sums);
+		}
 		if (g->blocks > 1) sums += MR * NR;
 	}
 }

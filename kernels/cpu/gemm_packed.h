@@ -39,14 +39,14 @@ inl int in_place(const packed_weight *w, uint32_t precision) {
 	return w->words && w->format == FORMAT_F32;
 }
 
-static void tile_packed(const packed_weight *w, int64_t kc, const float *a, const float *b, float *c, int add) {
+static void tile_packed(const packed_weight *w, int64_t kc, const float *a, const float *b, float *c, int add, const plain_tile *to) {
 #ifdef NATIVE_BF16
 	if (w->format == FORMAT_BF16) {
 		tile_bf16_packed((kc + 1) / 2, a, b, w->panel, c, add);
 		return;
 	}
 #endif
-	tile_f32_packed(kc, a, b, w->panel, c, add);
+	tile_f32_packed(kc, a, b, w->panel, c, add, to);
 }
 
 // The two numbers of a word of bf16, the first of them in the lower half.

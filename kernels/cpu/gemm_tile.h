@@ -36,77 +36,67 @@ enum { MR = 4 };
 	[l0] "=&x"(low[0]), [l1] "=&x"(low[1]), [l2] "=&x"(low[2]), [l3] "=&x"(low[3]), [l4] "=&x"(low[4]), [l5] "=&x"(low[5]), \
 	[h0] "=&x"(high[0]), [h1] "=&x"(high[1]), [h2] "=&x"(high[2]), [h3] "=&x"(high[3]), [h4] "=&x"(high[4]), [h5] "=&x"(high[5])
 
-// A row of step k, whose number of a stands at bytes behind a, and the step as a whole: by groups, and by steps of MR rows.
-#define MULTIPLY_ROW(bytes, row)                      \
-	"vbroadcastss " bytes "(%[a]), %[x]\n\t"          \
-	"vfmadd231ps %[b0], %[x], %[l" row "]\n\t"        \
+// A row of step k of a group, and the step as a whole.
+#define MULTIPLY_ROW(k, row)                                        \
+	"vbroadcastss 4*" k "+32*" row "(%[a]), %[x]\n\t"               \
+	"vfmadd231ps %[b0], %[x], %[l" row "]\n\t"                      \
 	"vfmadd231ps %[b1], %[x], %[h" row "]\n\t"
-#define LOAD_STEP(k) "vmovups 64*" k "(%[b]), %[b0]\n\t" "vmovups 64*" k "+32(%[b]), %[b1]\n\t"
-#define OF_GROUP(k)                                                                                                     \
-	LOAD_STEP(k)                                                                                                        \
-	MULTIPLY_ROW("4*" k, "0") MULTIPLY_ROW("4*" k "+32", "1") MULTIPLY_ROW("4*" k "+64", "2")                           \
-	MULTIPLY_ROW("4*" k "+96", "3") MULTIPLY_ROW("4*" k "+128", "4") MULTIPLY_ROW("4*" k "+160", "5")
-#define OF_ROWS(k)                                                                                                      \
-	LOAD_STEP(k)                                                                                                        \
-	MULTIPLY_ROW("24*" k, "0") MULTIPLY_ROW("24*" k "+4", "1") MULTIPLY_ROW("24*" k "+8", "2")                          \
-	MULTIPLY_ROW("24*" k "+12", "3") MULTIPLY_ROW("24*" k "+16", "4") MULTIPLY_ROW("24*" k "+20", "5")
+#define MULTIPLY_STEP(k)                                            \
+	"vmovups 64*" k "(%[b]), %[b0]\n\t"                             \
+	"vmovups 64*" k "+32(%[b]), %[b1]\n\t"                          \
+	MULTIPLY_ROW(k, "0") MULTIPLY_ROW(k, "1") MULTIPLY_ROW(k, "2")  \
+	MULTIPLY_ROW(k, "3") MULTIPLY_ROW(k, "4") MULTIPLY_ROW(k, "5")
 
-// The loops, eight steps at a time and then one by one, where a moves by next bytes. They are in assembly, because GCC makes a pointer of
-// each row of a group and moves all six in each step, which costs what transposing does.
-#define MULTIPLIER(name, STEP, next)                                                                                        \
-	inl void name(int64_t kc, const float *a, const float *b, vf low[MR], vf high[MR]) {                                    \
-		vf b0, b1, x;                                                                                                       \
-		int64_t eights = kc / 8, ones = kc % 8;                                                                             \
-		__asm__ volatile(                                                                                                   \
-			CLEAR_SUMS                                                                                                      \
-			"test %[eights], %[eights]\n\t"                                                                                 \
-			"jz 2f\n\t"                                                                                                     \
-			".p2align 5\n\t"                                                                                                \
-			"1:\n\t"                                                                                                        \
-			STEP("0") STEP("1") STEP("2") STEP("3") STEP("4") STEP("5") STEP("6") STEP("7")                                 \
-			"add $192, %[a]\n\t"                                                                                            \
-			"add $512, %[b]\n\t"                                                                                            \
-			"dec %[eights]\n\t"                                                                                             \
-			"jnz 1b\n\t"                                                                                                    \
-			"2:\n\t"                                                                                                        \
-			"test %[ones], %[ones]\n\t"                                                                                     \
-			"jz 4f\n\t"                                                                                                     \
-			"3:\n\t"                                                                                                        \
-			STEP("0")                                                                                                       \
-			"add $" next ", %[a]\n\t"                                                                                       \
-			"add $64, %[b]\n\t"                                                                                             \
-			"dec %[ones]\n\t"                                                                                               \
-			"jnz 3b\n\t"                                                                                                    \
-			"4:"                                                                                                            \
-			: SUMS(low, high), [a] "+r"(a), [b] "+r"(b), [eights] "+r"(eights), [ones] "+r"(ones), [b0] "=&x"(b0),          \
-			[b1] "=&x"(b1), [x] "=&x"(x)                                                                                    \
-			:                                                                                                               \
-			: "memory", "cc");                                                                                              \
-	}
-MULTIPLIER(multiply_groups, OF_GROUP, "4")
-MULTIPLIER(multiply_steps, OF_ROWS, "24")
+// In assembly, because GCC makes a pointer of each row and moves all six in each step, which costs what transposing does.
+inl void multiply_groups(int64_t kc, const float *a, const float *b, vf low[MR], vf high[MR]) {
+	vf b0, b1, x;
+	int64_t groups = kc / GROUP, steps = kc % GROUP;
+	__asm__ volatile(
+		CLEAR_SUMS
+		"test %[groups], %[groups]\n\t"
+		"jz 2f\n\t"
+		".p2align 5\n\t"
+		"1:\n\t"
+		MULTIPLY_STEP("0") MULTIPLY_STEP("1") MULTIPLY_STEP("2") MULTIPLY_STEP("3")
+		MULTIPLY_STEP("4") MULTIPLY_STEP("5") MULTIPLY_STEP("6") MULTIPLY_STEP("7")
+		"add $192, %[a]\n\t"
+		"add $512, %[b]\n\t"
+		"dec %[groups]\n\t"
+		"jnz 1b\n\t"
+		"2:\n\t"
+		"test %[steps], %[steps]\n\t"
+		"jz 4f\n\t"
+		"3:\n\t"
+		MULTIPLY_STEP("0")
+		"add $4, %[a]\n\t"
+		"add $64, %[b]\n\t"
+		"dec %[steps]\n\t"
+		"jnz 3b\n\t"
+		"4:"
+		: SUMS(low, high), [a] "+r"(a), [b] "+r"(b), [groups] "+r"(groups), [steps] "+r"(steps), [b0] "=&x"(b0), [b1] "=&x"(b1), [x] "=&x"(x)
+		:
+		: "memory", "cc");
+}
 #else
 #define GROUP 0
 #endif
 
-inl void store_sums(float *c, const vf low[MR], const vf high[MR], int add) {
+// add_sums adds the sums c [MR,NR] of earlier blocks, and store_sums stores them.
+inl void add_sums(const float *c, vf low[MR], vf high[MR]) {
+#pragma GCC unroll 16
+	for (int i = 0; i < MR; i++) low[i] = vload(c + i * NR) + low[i], high[i] = vload(c + i * NR + VL) + high[i];
+}
+inl void store_sums(float *c, const vf low[MR], const vf high[MR]) {
 #pragma GCC unroll 16
 	for (int i = 0; i < MR; i++) {
-		float *row = c + i * NR;
-		vstore(row, add ? vload(row) + low[i] : low[i]);
-		vstore(row + VL, add ? vload(row + VL) + high[i] : high[i]);
+		vstore(c + i * NR, low[i]);
+		vstore(c + i * NR + VL, high[i]);
 	}
 }
 
-// c [MR,NR] = (add ? c : 0) + the sum over k of a [k,MR] times b [k,NR], whose steps are step floats apart and the second vector of
+// sums_f32 gives in low and high the sums over k of a [k,MR] times b [k,NR], whose steps are step floats apart and the second vector of
 // each step second floats behind the first.
-inl void tile_f32_of(int64_t kc, const float *restrict a, const float *restrict b, int64_t step, int64_t second, float *restrict c,
-	int add) {
-	vf low[MR], high[MR];
-#if VL == 8
-	(void)step, (void)second; // of packed panels they are the same
-	multiply_steps(kc, a, b, low, high);
-#else
+inl void sums_f32(int64_t kc, const float *restrict a, const float *restrict b, int64_t step, int64_t second, vf low[MR], vf high[MR]) {
 #pragma GCC unroll 16
 	for (int i = 0; i < MR; i++) low[i] = high[i] = vzero();
 #pragma GCC unroll 4
@@ -119,27 +109,61 @@ inl void tile_f32_of(int64_t kc, const float *restrict a, const float *restrict 
 			high[i] = vfma(ai, b1, high[i]);
 		}
 	}
-#endif
-	store_sums(c, low, high, add);
 }
 
-#if GROUP
-// The same on rows of a in groups.
-static void tile_f32_groups(int64_t kc, const float *restrict a, const float *restrict b, float *restrict c, int add) {
+// Where a whole tile of fp32 goes without a detour: y and addend at its first element, rows ld apart, bias at its first column. Bias and
+// addend may be NULL.
+typedef struct {
+	float *y;
+	const float *bias, *addend;
+	int64_t ld;
+} plain_tile;
+
+// finish_tile adds what c [MR,NR] holds of earlier blocks where add is set, and stores the sums in c, or to y with what is added there.
+inl void finish_tile(vf low[MR], vf high[MR], float *c, int add, const plain_tile *to) {
+	if (add) add_sums(c, low, high);
+	if (!to) {
+		store_sums(c, low, high);
+		return;
+	}
+	if (to->bias) {
+		const vf left = vload(to->bias), right = vload(to->bias + VL);
+#pragma GCC unroll 16
+		for (int i = 0; i < MR; i++) low[i] += left, high[i] += right;
+	}
+	if (to->addend) {
+#pragma GCC unroll 16
+		for (int i = 0; i < MR; i++) low[i] += vload(to->addend + i * to->ld), high[i] += vload(to->addend + i * to->ld + VL);
+	}
+#pragma GCC unroll 16
+	for (int i = 0; i < MR; i++) {
+		vstore(to->y + i * to->ld, low[i]);
+		vstore(to->y + i * to->ld + VL, high[i]);
+	}
+}
+
+static void tile_f32(int64_t kc, const float *restrict a, const float *restrict b, float *c, int add, const plain_tile *to) {
 	vf low[MR], high[MR];
-	multiply_groups(kc, a, b, low, high);
-	store_sums(c, low, high, add);
-}
-#endif
-
-static void tile_f32(int64_t kc, const float *restrict a, const float *restrict b, float *restrict c, int add) {
-	tile_f32_of(kc, a, b, NR, VL, c, add);
+	sums_f32(kc, a, b, NR, VL, low, high);
+	finish_tile(low, high, c, add, to);
 }
 
 // The same where b stands in packed panels (packed.h), panel floats apart.
-static void tile_f32_packed(int64_t kc, const float *restrict a, const float *restrict b, int64_t panel, float *restrict c, int add) {
-	tile_f32_of(kc, a, b, LINE, VL == LINE ? panel : VL, c, add);
+static void tile_f32_packed(int64_t kc, const float *restrict a, const float *restrict b, int64_t panel, float *c, int add,
+	const plain_tile *to) {
+	vf low[MR], high[MR];
+	sums_f32(kc, a, b, LINE, VL == LINE ? panel : VL, low, high);
+	finish_tile(low, high, c, add, to);
 }
+
+#if GROUP
+// The same on rows of a in groups, and of panels of b that lie alike packed or not.
+static void tile_f32_groups(int64_t kc, const float *restrict a, const float *restrict b, float *c, int add, const plain_tile *to) {
+	vf low[MR], high[MR];
+	multiply_groups(kc, a, b, low, high);
+	finish_tile(low, high, c, add, to);
+}
+#endif
 
 // The same on pairs of 16-bit whole numbers: a [k,MR], b [k,NR] and the sums, which are exact, are 32-bit words in the place of floats.
 // multiply_pairs gives the sums of each row in low and high.

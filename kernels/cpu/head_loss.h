@@ -94,8 +94,9 @@ static int head_gradients_run(const head_call *c, int64_t rows, int accumulate, 
 		{dlogits, weight_operand(c->wte, c->C, c->V, 0), .precision = c->precision, .store = linear_dx_store, .context = &dh,
 			.stored = {c->dh}, .stored_size = act_size(c->precision)},
 		{across, h, .precision = c->precision, .store = gradient_store, .context = &dwte, .stored = {c->dwte},
-			.stored_size = sizeof *c->dwte},
+			.stored_size = sizeof *c->dwte, .plain = c->dwte, .addend = accumulate ? c->dwte : NULL},
 	};
+	if (c->precision == DT_F32) g.dh.plain = c->dh;
 	size_t refused = 0;
 	if (c->dh && rows > 0 && c->C > 0) refused = gemm_plan(&g.dh, t);
 	if (c->dwte && c->V > 0 && c->C > 0 && !refused) refused = gemm_plan(&g.dwte, t);
@@ -107,7 +108,7 @@ static int head_gradients_run(const head_call *c, int64_t rows, int accumulate, 
 // head_chunk does rows rows from c->h on.
 static int head_chunk(const head_call *c, loss_rows *r, int64_t rows, int accumulate, team *t, char *error) {
 	gemm g = {row_operand(c->h, rows, c->C, c->precision), weight_operand(c->wte, c->V, c->C, 1), .precision = c->precision,
-		.store = logits_store, .context = c->logits, .stored = {c->logits}, .stored_size = sizeof *c->logits};
+		.store = logits_store, .context = c->logits, .stored = {c->logits}, .stored_size = sizeof *c->logits, .plain = c->logits};
 	if (gemm_run(&g, t, error)) return 1;
 	team_for(t, rows, loss_row, r);
 	return r->gradient ? head_gradients_run(c, rows, accumulate, t, error) : 0;

@@ -89,6 +89,7 @@ static int linear(team *t, const atoll_call *c, void *const *arg, char *error) {
 	linear_outputs o = {arg[0], arg[1], arg[4], arg[5], c->dims[4] != 0};
 	gemm g = {row_operand(arg[2], N, I, c->precision), weight_operand(arg[3], O, I, c->dims[3] != 0), .precision = c->precision,
 		.store = linear_store, .context = &o, .stored = {o.y, o.pre, o.res}, .stored_size = act_size(c->precision)};
+	if (c->precision == DT_F32 && !o.pre && !o.gelu) g.plain = o.y, g.bias = o.b, g.addend = o.res;
 	return gemm_run(&g, t, error);
 }
 
@@ -127,6 +128,7 @@ static int linear_dx(team *t, const atoll_call *c, void *const *arg, char *error
 	linear_dx_outputs o = {arg[0], arg[3], arg[4]};
 	gemm g = {row_operand(arg[1], N, O, c->precision), weight_operand(arg[2], I, O, c->dims[3] == 0), .precision = c->precision,
 		.store = linear_dx_store, .context = &o, .stored = {o.dx, o.pre, o.dres}, .stored_size = act_size(c->precision)};
+	if (c->precision == DT_F32 && !o.pre) g.plain = o.dx, g.addend = o.dres;
 	return gemm_run(&g, t, error);
 }
 
@@ -209,7 +211,7 @@ static int linear_dw(team *t, const atoll_call *c, void *const *arg, char *error
 	gradient_output o = {arg[0], accumulates(c->dims[4], arg[4])};
 	linear_dw_job j = {.db = arg[1], .dy = arg[3], .N = N, .O = O, .dtype = c->precision, .accumulate = o.accumulate};
 	j.product = (gemm){c->dims[3] ? dy : x, c->dims[3] ? x : dy, .precision = c->precision, .store = gradient_store, .context = &o,
-		.stored = {o.dw}, .stored_size = sizeof *o.dw};
+		.stored = {o.dw}, .stored_size = sizeof *o.dw, .plain = o.dw, .addend = o.accumulate ? o.dw : NULL};
 	if (o.dw && I > 0 && O > 0) {
 		size_t refused = gemm_plan(&j.product, t);
 		if (refused) return out_of_memory(error, refused);
