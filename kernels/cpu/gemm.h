@@ -23,7 +23,7 @@ struct gemm {
 	uint32_t precision; // what fp32 operands are rounded to
 	gemm_store *store;
 	const void *context; // of store
-	// What store does where that is to add and store fp32, else NULLs: tiles that are whole do it themselves, from the registers.
+	// plain [M,N] = sums + bias + addend, where that is all that store does, else NULLs: whole tiles of fp32 do it from the registers.
 	float *plain;
 	const float *bias, *addend;
 	const void *stored[3]; // tensors [M,N] that store reads or writes, for prefetching; NULL where absent
@@ -73,12 +73,11 @@ static int64_t per_step(uint32_t precision) {
 	return 1;
 }
 
+static int whole_numbers(const gemm *g) { return g->packed.words && g->packed.format == FORMAT_I8; }
+
 #if GROUP
 // in_groups tells whether rows of a are packed in groups: where copying them makes panels, and the tile is one of fp32.
-static int in_groups(const gemm *g) {
-	const int whole_numbers = g->packed.words && g->packed.format == FORMAT_I8;
-	return !g->a.by_depth && !whole_numbers;
-}
+static int in_groups(const gemm *g) { return !g->a.by_depth && !whole_numbers(g); }
 #endif
 
 // pack_a packs the rows of panels panels from row m on.
@@ -103,7 +102,7 @@ static void tile(const gemm *g, int64_t kc, const float *a, const float *b, floa
 		tile_packed(&g->packed, kc, a, b, c, add, to);
 		return;
 	}
-	if (g->packed.words && g->packed.format == FORMAT_I8) {
+	if (whole_numbers(g)) {
 		tile_pairs(kc, a, b, c, add);
 		return;
 	}
@@ -113,13 +112,22 @@ static void tile(const gemm *g, int64_t kc, const float *a, const float *b, floa
 		return;
 	}
 #endif
-	(void)g;
 	tile_f32(kc, a, b, c, add, to);
 }
 
 // stores_plainly tells whether tiles may store by themselves: those of fp32 can.
-static int stores_plainly(const gemm *g) {
-	return g->plain && per_step(g->precision) == 1 && !(g->packed.words && g->packed.format == FORMAT_I8);
+static int stores_plainly(const gemm *g) { return g->plain && per_step(g->precision) == 1 && !whole_numbers(g); }
+
+// plain_store is the store of a product that only has plain.
+static void plain_store(const gemm *g, int64_t m, int64_t n, int64_t rows, int64_t columns, const float *tile) {
+	for (int64_t r = 0; r < rows; r++, tile += NR)
+		for (int64_t c = 0; c < columns; c += VL) {
+			const int64_t at = (m + r) * g->b.count + n + c, end = at + columns - c;
+			vf v = vload(tile + c);
+			if (g->bias) v += vload_to(g->bias, n + c, n + columns);
+			if (g->addend) v += vload_to(g->addend, at, end);
+			vstore_to(g->plain, at, v, end);
+		}
 }
 
 // PACKING is what it costs to pack a value, counted in multiply-adds of the tile.

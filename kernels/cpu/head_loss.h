@@ -58,12 +58,6 @@ static void loss_row(void *arg, int64_t row, int worker) {
 	logits[target] = (p - 1) * h->scale;
 }
 
-static void logits_store(const gemm *g, int64_t m, int64_t n, int64_t rows, int64_t columns, const float *tile) {
-	float *logits = (float *)g->context + m * g->b.count + n;
-	for (int64_t r = 0; r < rows; r++, tile += NR, logits += g->b.count)
-		for (int64_t c = 0; c < columns; c += VL) vstore_to(logits, c, vload(tile + c), columns);
-}
-
 typedef struct {
 	gemm dh, dwte;
 } head_gradients;
@@ -89,12 +83,11 @@ static int head_gradients_run(const head_call *c, int64_t rows, int accumulate, 
 	const gemm_operand dlogits = {c->logits, c->V, rows, c->V, DT_F32, 0}, across = {c->logits, c->V, c->V, rows, DT_F32, 1};
 	const gemm_operand h = {c->h, c->C, c->C, rows, c->precision, 1};
 	linear_dx_outputs dh = {.dx = c->dh};
-	gradient_output dwte = {c->dwte, accumulate};
 	head_gradients g = {
 		{dlogits, weight_operand(c->wte, c->C, c->V, 0), .precision = c->precision, .store = linear_dx_store, .context = &dh,
 			.stored = {c->dh}, .stored_size = act_size(c->precision)},
-		{across, h, .precision = c->precision, .store = gradient_store, .context = &dwte, .stored = {c->dwte},
-			.stored_size = sizeof *c->dwte, .plain = c->dwte, .addend = accumulate ? c->dwte : NULL},
+		{across, h, .precision = c->precision, .store = plain_store, .plain = c->dwte, .addend = accumulate ? c->dwte : NULL,
+			.stored = {c->dwte}, .stored_size = sizeof *c->dwte},
 	};
 	if (c->precision == DT_F32) g.dh.plain = c->dh;
 	size_t refused = 0;
@@ -108,7 +101,7 @@ static int head_gradients_run(const head_call *c, int64_t rows, int accumulate, 
 // head_chunk does rows rows from c->h on.
 static int head_chunk(const head_call *c, loss_rows *r, int64_t rows, int accumulate, team *t, char *error) {
 	gemm g = {row_operand(c->h, rows, c->C, c->precision), weight_operand(c->wte, c->V, c->C, 1), .precision = c->precision,
-		.store = logits_store, .context = c->logits, .stored = {c->logits}, .stored_size = sizeof *c->logits, .plain = c->logits};
+		.store = plain_store, .plain = c->logits, .stored = {c->logits}, .stored_size = sizeof *c->logits};
 	if (gemm_run(&g, t, error)) return 1;
 	team_for(t, rows, loss_row, r);
 	return r->gradient ? head_gradients_run(c, rows, accumulate, t, error) : 0;

@@ -132,25 +132,7 @@ static int linear_dx(team *t, const atoll_call *c, void *const *arg, char *error
 	return gemm_run(&g, t, error);
 }
 
-// The gradient of a weight, fp32, stored or added to.
-typedef struct {
-	float *dw;
-	int accumulate;
-} gradient_output;
-
-static void gradient_store(const gemm *g, int64_t m, int64_t n, int64_t rows, int64_t columns, const float *tile) {
-	const gradient_output *o = g->context;
-	for (int64_t r = 0; r < rows; r++, tile += NR) {
-		for (int64_t c = 0; c < columns; c += VL) {
-			const int64_t at = (m + r) * g->b.count + n + c, end = at + columns - c;
-			vf v = vload(tile + c);
-			if (o->accumulate) v += vload_to(o->dw, at, end);
-			vstore_to(o->dw, at, v, end);
-		}
-	}
-}
-
-// Column sums, with a running sum for SUM_ROWS rows at a time so that the error does not grow with N.
+// Column sums, with a running sum for SUM_ROWS rows at a time so that the error does not grow with N. Rows are fetched SUM_AHEAD ahead.
 enum { SUM_ROWS = 256, SUM_COLUMNS = 8 * VL, SUM_AHEAD = 16 };
 
 typedef struct {
@@ -208,11 +190,12 @@ static void linear_dw_body(void *arg, int64_t i, int worker) {
 static int linear_dw(team *t, const atoll_call *c, void *const *arg, char *error) {
 	const int64_t N = c->dims[0], I = c->dims[1], O = c->dims[2];
 	const gemm_operand x = {arg[2], I, I, N, c->precision, 1}, dy = {arg[3], O, O, N, c->precision, 1};
-	gradient_output o = {arg[0], accumulates(c->dims[4], arg[4])};
-	linear_dw_job j = {.db = arg[1], .dy = arg[3], .N = N, .O = O, .dtype = c->precision, .accumulate = o.accumulate};
-	j.product = (gemm){c->dims[3] ? dy : x, c->dims[3] ? x : dy, .precision = c->precision, .store = gradient_store, .context = &o,
-		.stored = {o.dw}, .stored_size = sizeof *o.dw, .plain = o.dw, .addend = o.accumulate ? o.dw : NULL};
-	if (o.dw && I > 0 && O > 0) {
+	float *dw = arg[0];
+	const int accumulate = accumulates(c->dims[4], arg[4]);
+	linear_dw_job j = {.db = arg[1], .dy = arg[3], .N = N, .O = O, .dtype = c->precision, .accumulate = accumulate};
+	j.product = (gemm){c->dims[3] ? dy : x, c->dims[3] ? x : dy, .precision = c->precision, .store = plain_store, .plain = dw,
+		.addend = accumulate ? dw : NULL, .stored = {dw}, .stored_size = sizeof *dw};
+	if (dw && I > 0 && O > 0) {
 		size_t refused = gemm_plan(&j.product, t);
 		if (refused) return out_of_memory(error, refused);
 	}
