@@ -6,32 +6,46 @@
 
 #define GELU_SCALE 0.7978845608028654f // sqrt(2/pi)
 #define GELU_CUBIC 0.044715f
-#define GELU_FLAT 16.0f // from here on e^-2|u| is 0
+#define LOG2_E 1.44269504088896341f
+#define GELU_FLAT 10.0f // from here on e^-2|u|, which is 2^-126 then, is taken for 0
 
-// gelu_gates gives e^-2|u| for u = scale*(x + cubic*x^3) as decay d, r = 1/(1+d), and the gate 1/(1 + e^-2u): r where x is positive
-// and d*r where it is negative. n vectors go side by side (vector.h).
-inl void gelu_gates(const vf x[SIDE_BY_SIDE], vf decay[SIDE_BY_SIDE], vf r[SIDE_BY_SIDE], vf gate[SIDE_BY_SIDE], const int n) {
-	EACH(n) decay[i] = vabs(x[i]) * vfma(x[i] * x[i], vset(-2 * GELU_SCALE * GELU_CUBIC), vset(-2 * GELU_SCALE));
-	vexp_each(decay, n);
-	EACH(n) r[i] = vset(1) / (vset(1) + decay[i]);
-	EACH(n) gate[i] = vsel(x[i] < vzero(), decay[i], vset(1)) * r[i];
+// gelu_decay gives e^-2|u| for u = scale*(x + cubic*x^3) from size = min(|x|, flat), as 2^y with y = -size*(a + b*size^2): the whole part
+// of y goes to the exponent, and the rest, at most 1/2, through a polynomial that is off by 0.9e-7 (minimax in the relative error).
+// Rounding y costs more, |y|/2^24. n vectors go side by side (vector.h). Of a NaN it is anything.
+inl void gelu_decay(const vf size[SIDE_BY_SIDE], vf decay[SIDE_BY_SIDE], const int n) {
+	vf y[SIDE_BY_SIDE], power[SIDE_BY_SIDE], p[SIDE_BY_SIDE];
+	EACH(n) y[i] = size[i] * vfma(size[i] * size[i], vset(-2 * GELU_SCALE * GELU_CUBIC * LOG2_E), vset(-2 * GELU_SCALE * LOG2_E));
+	EACH(n) power[i] = y[i] + vset(12582912.0f); // the whole number is in the low bits
+	EACH(n) y[i] -= power[i] - vset(12582912.0f);
+	EACH(n) p[i] = vfma(vset(1.32647273e-3f), y[i], vset(9.67151299e-3f));
+	EACH(n) p[i] = vfma(p[i], y[i], vset(5.55073358e-2f));
+	EACH(n) p[i] = vfma(p[i], y[i], vset(2.40222424e-1f));
+	EACH(n) p[i] = vfma(p[i], y[i], vset(6.93147004e-1f));
+	EACH(n) p[i] = vfma(p[i], y[i], vset(1));
+	EACH(n) p[i] = (vf)((vu)p[i] + ((vu)power[i] << 23));
+	EACH(n) decay[i] = (vf)((vi)p[i] & (size[i] < vset(GELU_FLAT)));
 }
 
-// gelu_each replaces n vectors by their GELU.
+// gelu_each replaces n vectors by their GELU, x times the gate 1/(1 + e^-2u): 1/(1+d) for the decay d where x is positive, d/(1+d)
+// where it is negative.
 inl void gelu_each(vf x[SIDE_BY_SIDE], const int n) {
-	vf decay[SIDE_BY_SIDE], r[SIDE_BY_SIDE], gate[SIDE_BY_SIDE];
-	gelu_gates(x, decay, r, gate, n);
-	EACH(n) x[i] *= gate[i];
+	vf size[SIDE_BY_SIDE], decay[SIDE_BY_SIDE];
+	EACH(n) size[i] = vmin(vset(GELU_FLAT), vabs(x[i]));
+	gelu_decay(size, decay, n);
+	EACH(n) x[i] *= vsel_sign(x[i], decay[i], vset(1)) / (vset(1) + decay[i]);
 }
 
 // gelu_slope_each replaces n vectors by the derivative s + 2x·s(1-s)·u' for the gate s. s(1-s) is d/(1+d)^2, which loses no digits
 // where s is almost 1. x·u' would overflow far from 0, and the 0 that it is multiplied by there would make it no number.
 inl void gelu_slope_each(vf x[SIDE_BY_SIDE], const int n) {
-	vf decay[SIDE_BY_SIDE], r[SIDE_BY_SIDE], gate[SIDE_BY_SIDE], slope[SIDE_BY_SIDE];
-	gelu_gates(x, decay, r, gate, n);
+	vf size[SIDE_BY_SIDE], decay[SIDE_BY_SIDE], r[SIDE_BY_SIDE], rest[SIDE_BY_SIDE], slope[SIDE_BY_SIDE];
 	EACH(n) x[i] = vmin(vset(GELU_FLAT), vmax(vset(-GELU_FLAT), x[i]));
+	EACH(n) size[i] = vabs(x[i]);
+	gelu_decay(size, decay, n);
+	EACH(n) r[i] = vset(1) / (vset(1) + decay[i]);
+	EACH(n) rest[i] = decay[i] * r[i];
 	EACH(n) slope[i] = vfma(x[i] * x[i], vset(6 * GELU_SCALE * GELU_CUBIC), vset(2 * GELU_SCALE));
-	EACH(n) x[i] = vfma(x[i] * slope[i], decay[i] * r[i] * r[i], gate[i]);
+	EACH(n) x[i] = vfma(x[i] * slope[i], rest[i] * r[i], vsel_sign(x[i], rest[i], r[i]));
 }
 
 // The element-wise kernels take SIDE_BY_SIDE vectors, then what is left of the piece one by one.

@@ -38,6 +38,12 @@ inl vf vzero(void) { return (vf){0}; }
 // vsel is a where the mask (the result of a comparison) is set, else b.
 inl vf vsel(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
 inl vu vsel_u(vi mask, vu a, vu b) { return ((vu)mask & a) | (~(vu)mask & b); }
+// vsel_sign is a where x has its sign set, else b.
+#if VL == 8
+inl vf vsel_sign(vf x, vf a, vf b) { return (vf)_mm256_blendv_ps((__m256)b, (__m256)a, (__m256)x); }
+#else
+inl vf vsel_sign(vf x, vf a, vf b) { return vsel((vi)x < 0, a, b); }
+#endif
 inl vf vabs(vf a) { return (vf)((vu)a & vset_u(0x7fffffff)); }
 
 // vmax and vmin: of two lanes, the larger or the smaller; b where either is a NaN, so put the running value first and the new
