@@ -1,8 +1,8 @@
 // Matrix products: sums [M,N] = a·b over K, handed tile by tile to a store function that applies the epilogue.
 //
-// The output is cut into chunks of rows and columns; a worker takes a chunk through all of K in blocks of KC, packs both
-// operands privately into its caches and adds the blocks in order. An element's bits depend on its row of a, its column of
-// b and K only: not on the chunk, the tile, the other rows, or the thread.
+// The output is cut into chunks of rows and columns, those of faster workers larger; a worker takes a chunk through all of K in blocks of
+// KC, packs both operands privately into its caches and adds the blocks in order. An element's bits depend on its row of a, its column
+// of b and K only: not on the chunk, the tile, the other rows, or the thread.
 #ifndef ATOLL_GEMM_H
 #define ATOLL_GEMM_H
 
@@ -17,6 +17,12 @@ typedef struct gemm gemm;
 // A store function receives the finished sums of elements m..m+rows-1, n..n+columns-1 at tile [MR,NR].
 typedef void gemm_store(const gemm *g, int64_t m, int64_t n, int64_t rows, int64_t columns, const float *tile);
 
+// A side of the output, cut into count pieces of whole tiles.
+typedef struct {
+	int64_t n, tile, count;
+	int by_speed; // whether each worker's are as large as it is fast, else all of one size
+} gemm_side;
+
 struct gemm {
 	gemm_operand a, b; // the long side of a is M, that of b is N; the depth of both is K
 	packed_weight packed; // stands for b where it has words
@@ -29,8 +35,9 @@ struct gemm {
 	const void *stored[3]; // tensors [M,N] that store reads or writes, for prefetching; NULL where absent
 	int stored_size;       // bytes of their elements
 	// The plan, by gemm_plan:
-	int64_t rows, columns;         // of a chunk
-	int64_t column_chunks, all_chunks;
+	gemm_side across, down; // the cut of the columns and that of the rows
+	int64_t rows, columns;  // of the largest chunk
+	int64_t all_chunks;
 	int64_t depth, blocks;         // values of k in a block, and how many blocks
 	size_t a_floats, b_floats, sum_floats;
 	team *team;
@@ -133,14 +140,37 @@ static void plain_store(const gemm *g, int64_t m, int64_t n, int64_t rows, int64
 // PACKING is what it costs to pack a value, counted in multiply-adds of the tile.
 enum { PACKING = 8 };
 
-// gemm_cut gives the chunks their sides when the output is cut into about row_chunks by column_chunks, and is the work of
-// whoever gets the most of them.
+// even_side cuts a side into about count pieces of one size, the last perhaps smaller.
+static gemm_side even_side(int64_t n, int64_t tile, int64_t count) {
+	const int64_t size = larger(1, pieces(pieces(n, count), tile)) * tile;
+	return (gemm_side){n, tile, pieces(n, size), 0};
+}
+
+// side_begin is where piece i begins. The pieces of a side by speed follow the workers: each has as many.
+static int64_t side_begin(const gemm_side *s, const team *t, int64_t i) {
+	const int64_t tiles = pieces(s->n, s->tile);
+	if (i >= s->count) return s->n;
+	if (!s->by_speed) return smaller(s->n, i * pieces(tiles, s->count) * s->tile);
+	const int64_t each = s->count / team_size(t);
+	const int worker = (int)(i / each);
+	const int64_t from = team_share(t, tiles, worker - 1), all = team_share(t, tiles, worker) - from;
+	return smaller(s->n, (from + all * (i % each) / each) * s->tile);
+}
+
+// side_largest is the length of the longest piece in whole tiles.
+static int64_t side_largest(const gemm_side *s, const team *t) {
+	int64_t most = s->tile;
+	for (int64_t i = 0; i < s->count; i++) most = larger(most, side_begin(s, t, i + 1) - side_begin(s, t, i));
+	return pieces(most, s->tile) * s->tile;
+}
+
+// gemm_cut cuts the output into about row_chunks by column_chunks, and is the work of whoever gets the most of them.
 static int64_t gemm_cut(gemm *g, int64_t row_chunks, int64_t column_chunks) {
-	const int64_t M = g->a.count, N = g->b.count;
-	g->rows = larger(1, pieces(pieces(M, row_chunks), MR)) * MR;
-	g->columns = larger(1, pieces(pieces(N, column_chunks), NR)) * NR;
-	g->column_chunks = pieces(N, g->columns);
-	g->all_chunks = pieces(M, g->rows) * g->column_chunks;
+	g->down = even_side(g->a.count, MR, row_chunks);
+	g->across = even_side(g->b.count, NR, column_chunks);
+	g->rows = side_largest(&g->down, g->team);
+	g->columns = side_largest(&g->across, g->team);
+	g->all_chunks = g->down.count * g->across.count;
 	const int64_t packing = PACKING * (g->packed.words ? g->rows : g->rows + g->columns);
 	return pieces(g->all_chunks, team_size(g->team)) * (g->rows * g->columns + packing);
 }
@@ -161,6 +191,19 @@ static void gemm_cut_best(gemm *g) {
 	gemm_cut(g, rows, columns);
 }
 
+// FEWEST_TILES of a piece are enough for making it larger or smaller.
+enum { FEWEST_TILES = 4 };
+
+// gemm_cut_by_speed moves the borders between the workers' chunks, if each has as many and they lie next to each other.
+static void gemm_cut_by_speed(gemm *g) {
+	const int workers = team_size(g->team);
+	gemm_side *side = g->down.count == 1 ? &g->across : &g->down;
+	team_weigh(g->team);
+	side->by_speed = workers > 1 && side->count % workers == 0 && pieces(side->n, side->tile) >= FEWEST_TILES * side->count;
+	g->rows = side_largest(&g->down, g->team);
+	g->columns = side_largest(&g->across, g->team);
+}
+
 // panel_floats is how far a panel of rows is from the next: room for a whole last group, and for what packing writes too much.
 inl int64_t panel_floats(int64_t steps) { return (GROUP ? pieces(steps, GROUP) * GROUP : steps) * MR + 16; }
 
@@ -169,6 +212,7 @@ static size_t gemm_plan(gemm *g, team *t) {
 	const int64_t K = g->a.depth;
 	g->team = t;
 	gemm_cut_best(g);
+	gemm_cut_by_speed(g);
 	g->depth = KC * per_step(g->precision);
 	g->blocks = larger(1, pieces(K, g->depth));
 	const int64_t steps = smaller(KC, pieces(K, per_step(g->precision)));
@@ -274,16 +318,18 @@ inl fetches rows_after(const gemm *g, const gemm_step *s, int64_t chunk, int wor
 	const int64_t k = s->k + s->kc;
 	if (k < g->a.depth) return fetches_of(&g->a, s->m, s->end - s->m, k, smaller(g->depth, g->a.depth - k));
 	if (chunk + 1 >= team_end(g->team, g->all_chunks, worker)) return (fetches){0};
-	return fetches_of(&g->a, (chunk + 1) / g->column_chunks * g->rows, g->rows, 0, smaller(g->depth, g->a.depth));
+	const int64_t row = (chunk + 1) / g->across.count, from = side_begin(&g->down, g->team, row);
+	return fetches_of(&g->a, from, side_begin(&g->down, g->team, row + 1) - from, 0, smaller(g->depth, g->a.depth));
 }
 
 // gemm_chunk computes chunk i of the plan. It is a team_body over 0..all_chunks-1 with a gemm for its argument.
 static void gemm_chunk(void *arg, int64_t i, int worker) {
 	const gemm *g = arg;
-	gemm_step s = {.m = i / g->column_chunks * g->rows, .n = i % g->column_chunks * g->columns};
-	s.end = smaller(s.m + g->rows, g->a.count);
-	s.n_end = smaller(s.n + g->columns, g->b.count);
+	const int64_t row = i / g->across.count, column = i % g->across.count;
+	gemm_step s = {.m = side_begin(&g->down, g->team, row), .end = side_begin(&g->down, g->team, row + 1),
+		.n = side_begin(&g->across, g->team, column), .n_end = side_begin(&g->across, g->team, column + 1)};
 	const int64_t panels = pieces(s.end - s.m, MR);
+	const double start = team_clock();
 	s.a = team_scratch(g->team, worker, (g->a_floats + g->b_floats + g->sum_floats) * sizeof(float));
 	float *panel = s.a + g->a_floats, *sums = panel + g->b_floats;
 	if (!g->packed.words) {
@@ -302,6 +348,7 @@ static void gemm_chunk(void *arg, int64_t i, int worker) {
 			gemm_panel(g, &s, j, g->blocks > 1 ? sums + (j - s.n) * panels * MR : sums);
 		}
 	}
+	team_tell(g->team, worker, (double)(panels * pieces(s.n_end - s.n, NR)), team_clock() - start);
 }
 
 #endif

@@ -58,16 +58,6 @@ static void loss_row(void *arg, int64_t row, int worker) {
 	logits[target] = (p - 1) * h->scale;
 }
 
-typedef struct {
-	gemm dh, dwte;
-} head_gradients;
-
-static void head_gradients_body(void *arg, int64_t i, int worker) {
-	head_gradients *g = arg;
-	if (i < g->dh.all_chunks) gemm_chunk(&g->dh, i, worker);
-	else gemm_chunk(&g->dwte, i - g->dh.all_chunks, worker);
-}
-
 // What a call of head.loss is about; h and dh begin at the chunk's first row.
 typedef struct {
 	void *dh;
@@ -78,24 +68,17 @@ typedef struct {
 	uint32_t precision;
 } head_call;
 
-// head_gradients_run computes dh = dlogits·wte and dwte (+)= dlogitsᵀ·h for the rows of a chunk in one go.
-static int head_gradients_run(const head_call *c, int64_t rows, int accumulate, team *t, char *error) {
+// head_gradients computes dh = dlogits·wte and dwte (+)= dlogitsᵀ·h for the rows of a chunk.
+static int head_gradients(const head_call *c, int64_t rows, int accumulate, team *t, char *error) {
 	const gemm_operand dlogits = {c->logits, c->V, rows, c->V, DT_F32, 0}, across = {c->logits, c->V, c->V, rows, DT_F32, 1};
-	const gemm_operand h = {c->h, c->C, c->C, rows, c->precision, 1};
-	linear_dx_outputs dh = {.dx = c->dh};
-	head_gradients g = {
-		{dlogits, weight_operand(c->wte, c->C, c->V, 0), .precision = c->precision, .store = linear_dx_store, .context = &dh,
-			.stored = {c->dh}, .stored_size = act_size(c->precision)},
-		{across, h, .precision = c->precision, .store = plain_store, .plain = c->dwte, .addend = accumulate ? c->dwte : NULL,
-			.stored = {c->dwte}, .stored_size = sizeof *c->dwte},
-	};
-	if (c->precision == DT_F32) g.dh.plain = c->dh;
-	size_t refused = 0;
-	if (c->dh && rows > 0 && c->C > 0) refused = gemm_plan(&g.dh, t);
-	if (c->dwte && c->V > 0 && c->C > 0 && !refused) refused = gemm_plan(&g.dwte, t);
-	if (refused) return out_of_memory(error, refused);
-	team_for(t, g.dh.all_chunks + g.dwte.all_chunks, head_gradients_body, &g);
-	return 0;
+	linear_dx_outputs outputs = {.dx = c->dh};
+	gemm dh = {dlogits, weight_operand(c->wte, c->C, c->V, 0), .precision = c->precision, .store = linear_dx_store, .context = &outputs,
+		.stored = {c->dh}, .stored_size = act_size(c->precision)};
+	gemm dwte = {across, {c->h, c->C, c->C, rows, c->precision, 1}, .precision = c->precision, .store = plain_store, .plain = c->dwte,
+		.addend = accumulate ? c->dwte : NULL, .stored = {c->dwte}, .stored_size = sizeof *c->dwte};
+	if (c->precision == DT_F32) dh.plain = c->dh;
+	if (c->dh && gemm_run(&dh, t, error)) return 1;
+	return c->dwte ? gemm_run(&dwte, t, error) : 0;
 }
 
 // head_chunk does rows rows from c->h on.
@@ -104,7 +87,7 @@ static int head_chunk(const head_call *c, loss_rows *r, int64_t rows, int accumu
 		.store = plain_store, .plain = c->logits, .stored = {c->logits}, .stored_size = sizeof *c->logits};
 	if (gemm_run(&g, t, error)) return 1;
 	team_for(t, rows, loss_row, r);
-	return r->gradient ? head_gradients_run(c, rows, accumulate, t, error) : 0;
+	return r->gradient ? head_gradients(c, rows, accumulate, t, error) : 0;
 }
 
 static int head_loss(team *t, const atoll_call *call, void *const *arg, char *error) {

@@ -1,4 +1,4 @@
-#define _POSIX_C_SOURCE 200809L
+#include "clock.h"
 #include "team.h"
 
 #include <pthread.h>
@@ -34,6 +34,12 @@ typedef struct {
 	_Atomic(void *) arg;
 } part;
 
+// What a worker told of its work since it was weighed, its share of the team's speed, and where its share of all work ends.
+typedef struct {
+	_Alignas(128) double work, took;
+	double share, end;
+} pace;
+
 typedef struct {
 	team *team;
 	pthread_t thread;
@@ -49,6 +55,7 @@ struct team {
 	uint64_t job;
 	int size, started;
 	part *parts; // one for each worker
+	pace *paces; // one for each worker
 	worker *workers;
 	block *scratch; // one for each worker, then the shared one
 };
@@ -176,6 +183,49 @@ void team_rest(team *t) { atomic_store(&t->awake, false); }
 int team_size(const team *t) { return t->size; }
 int64_t team_end(const team *t, int64_t n, int worker) { return n * (worker + 1) / t->size; }
 
+double team_clock(void) { return seconds(); }
+
+void team_tell(team *t, int worker, double work, double took) {
+	t->paces[worker].work += work;
+	t->paces[worker].took += took;
+}
+
+// SLOWLY is how many samples a share takes to follow: one sample is off by chance, and what makes a processor slow lasts for many. A share
+// stays within these bounds of an equal one, so that a worker that was held up once is not left without work.
+enum { SLOWLY = 16 };
+static const double LEAST_SHARE = 0.5, LARGEST_SHARE = 1.5;
+
+// total_speed is that of all workers in the last sample, or 0 if one of them did no work in it.
+static double total_speed(const team *t) {
+	double total = 0;
+	for (int w = 0; w < t->size; w++) {
+		if (t->paces[w].work <= 0 || t->paces[w].took <= 0) return 0;
+		total += t->paces[w].work / t->paces[w].took;
+	}
+	return total;
+}
+
+void team_weigh(team *t) {
+	const double total = total_speed(t), equal = 1.0 / t->size;
+	double sum = 0;
+	for (int w = 0; w < t->size; w++) {
+		pace *p = &t->paces[w];
+		if (total > 0) {
+			double sample = p->work / p->took / total;
+			sample = sample < LEAST_SHARE * equal ? LEAST_SHARE * equal : sample > LARGEST_SHARE * equal ? LARGEST_SHARE * equal : sample;
+			p->share += (sample - p->share) / SLOWLY;
+		}
+		p->work = p->took = 0;
+		p->end = sum += p->share;
+	}
+	for (int w = 0; w < t->size; w++) t->paces[w].end /= sum;
+}
+
+int64_t team_share(const team *t, int64_t n, int worker) {
+	if (worker < 0) return 0;
+	return worker == t->size - 1 ? n : (int64_t)((double)n * t->paces[worker].end + 0.5);
+}
+
 static void *grown(block *b, size_t bytes) {
 	if (b->bytes >= bytes) return b->start;
 	free(b->start);
@@ -203,6 +253,7 @@ void team_free(team *t) {
 	pthread_cond_destroy(&t->work);
 	pthread_mutex_destroy(&t->lock);
 	free(t->parts);
+	free(t->paces);
 	free(t->scratch);
 	free(t->workers);
 	free(t);
@@ -218,8 +269,12 @@ team *team_new(int threads) {
 	t->workers = calloc((size_t)threads, sizeof *t->workers);
 	t->scratch = calloc((size_t)threads + 1, sizeof *t->scratch);
 	t->parts = aligned_alloc(_Alignof(part), (size_t)threads * sizeof *t->parts);
-	if (!t->workers || !t->scratch || !t->parts) goto fail;
-	for (int w = 0; w < threads; w++) t->parts[w] = (part){.ticket = INDEX_MASK};
+	t->paces = aligned_alloc(_Alignof(pace), (size_t)threads * sizeof *t->paces);
+	if (!t->workers || !t->scratch || !t->parts || !t->paces) goto fail;
+	for (int w = 0; w < threads; w++) {
+		t->parts[w] = (part){.ticket = INDEX_MASK};
+		t->paces[w] = (pace){.share = 1.0 / threads, .end = (w + 1.0) / threads};
+	}
 	for (; t->started < threads; t->started++) {
 		worker *w = &t->workers[t->started];
 		*w = (worker){.team = t, .index = t->started};

@@ -23,6 +23,14 @@ void team_for(team *t, int64_t n, team_body *body, void *arg);
 // team_end is where the share of a worker ends that team_for gives it of 0..n-1; what it takes beyond is another's.
 int64_t team_end(const team *t, int64_t n, int worker);
 
+// Some workers are slower than others: beside other load, or where the processors are of two kinds. A body that tells the team how much
+// work its worker did, in whatever unit, and in how many seconds by team_clock, lets it learn how fast each of them is now. team_weigh takes
+// what was told since it was last called, between two jobs; team_share is then where the share of a worker ends when 0..n-1 is cut by speed.
+double team_clock(void);
+void team_tell(team *t, int worker, double work, double took);
+void team_weigh(team *t);
+int64_t team_share(const team *t, int64_t n, int worker);
+
 // Memory that lives as long as the team and only grows: one block per worker, and one shared by all. 64-byte aligned,
 // contents undefined. NULL when the machine has no more (the kernel then returns an error). Call team_scratch for every
 // worker before team_for, not inside of it.

@@ -8,15 +8,23 @@ import (
 	"testing"
 )
 
-// A team runs every index of every job once. The program is C, since a job is a function of C. ATOLL_EMULATOR starts it where CC
-// compiles for another machine: a test binary under qemu-user cannot start another of its kind by itself.
-func TestTeam(t *testing.T) {
+// A team runs every index of every job once.
+func TestTeam(t *testing.T) { runProgram(t, "testdata/team.c") }
+
+// Workers of unequal speed get unequal shares, and products cut by them the bits of one worker.
+func TestShares(t *testing.T) { runProgram(t, "testdata/shares.c") }
+
+// runProgram compiles a program in C with the team, since a job is a function of C, and runs it: it prints what is wrong.
+// ATOLL_EMULATOR starts it where CC compiles for another machine: a test binary under qemu-user cannot start another of its kind by
+// itself.
+func runProgram(t *testing.T, source string) {
+	t.Helper()
 	compiler := os.Getenv("CC")
 	if compiler == "" {
 		compiler = "cc"
 	}
-	program := filepath.Join(t.TempDir(), "team")
-	arguments := []string{"-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-o", program, "testdata/team.c", "team.c", "-lpthread"}
+	program := filepath.Join(t.TempDir(), "program")
+	arguments := []string{"-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-Wno-psabi", "-Wno-unused-function", "-o", program, source, "team.c", "-lpthread", "-lm"}
 	if output, err := exec.Command(compiler, arguments...).CombinedOutput(); err != nil {
 		t.Fatalf("%s %v: %v\n%s", compiler, arguments, err, output)
 	}
