@@ -192,7 +192,7 @@ void team_tell(team *t, int worker, double work, double took) {
 
 // SLOWLY is how many samples a share takes to follow: one sample is off by chance, and what makes a processor slow lasts for many. A share
 // stays within these bounds of an equal one, so that a worker that was held up once is not left without work.
-enum { SLOWLY = 16 };
+enum { SLOWLY = 8 };
 static const double LEAST_SHARE = 0.5, LARGEST_SHARE = 1.5;
 
 // total_speed is that of all workers in the last sample, or 0 if one of them did no work in it.
