@@ -177,8 +177,10 @@ bench: build ## measure kernels, the training step and classification, with this
 bench-peers: build .venv/installed .venv/llama ## atoll and its peers in turns on the same work, into bench/results; 6 GB, hours. PEERS='--only train --rounds 5' chooses
 	.venv/bin/python bench/peers/compare.py $(PEERS)
 
+# Most of these wait for one C file to be compiled, so two at a time; the tests that look at the clock run alone.
 check: ## exactly what CI runs
-	@for target in format vet lint build test test-race test-sanitize test-arm64 cuda-toolchain lint-gpu; do $(MAKE) --no-print-directory $$target || exit 1; done
+	@for targets in 'format vet' 'lint build cuda-toolchain' test test-race 'test-sanitize test-arm64' lint-gpu; do \
+		echo "check: $$targets, $$(date +%T)"; $(MAKE) --no-print-directory -j2 -Otarget $$targets || exit 1; done
 	@$(MAKE) --no-print-directory -j$$(nproc) emulator
 	@$(MAKE) --no-print-directory test-emulated
 

@@ -7,6 +7,7 @@
 #define ATOLL_GEMM_H
 
 #include "gemm_packed.h"
+#include "gemm_side.h"
 
 // KC steps of depth: a panel of b (16 KB with AVX2) stays in the first cache while it meets all rows of the chunk. A step is
 // one value of k, or two where bf16 is packed in words.
@@ -16,12 +17,6 @@ typedef struct gemm gemm;
 
 // A store function receives the finished sums of elements m..m+rows-1, n..n+columns-1 at tile [MR,NR].
 typedef void gemm_store(const gemm *g, int64_t m, int64_t n, int64_t rows, int64_t columns, const float *tile);
-
-// A side of the output, cut into count pieces of whole tiles.
-typedef struct {
-	int64_t n, tile, count;
-	int by_speed; // whether each worker's are as large as it is fast, else all of one size
-} gemm_side;
 
 struct gemm {
 	gemm_operand a, b; // the long side of a is M, that of b is N; the depth of both is K
@@ -147,30 +142,6 @@ static void plain_store(const gemm *g, int64_t m, int64_t n, int64_t rows, int64
 
 // PACKING is what it costs to pack a value, counted in multiply-adds of the tile.
 enum { PACKING = 8 };
-
-// even_side cuts a side into about count pieces of one size, the last perhaps smaller.
-static gemm_side even_side(int64_t n, int64_t tile, int64_t count) {
-	const int64_t size = larger(1, pieces(pieces(n, count), tile)) * tile;
-	return (gemm_side){n, tile, pieces(n, size), 0};
-}
-
-// side_begin is where piece i begins. The pieces of a side by speed follow the workers: each has as many.
-static int64_t side_begin(const gemm_side *s, const team *t, int64_t i) {
-	const int64_t tiles = pieces(s->n, s->tile);
-	if (i >= s->count) return s->n;
-	if (!s->by_speed) return smaller(s->n, i * pieces(tiles, s->count) * s->tile);
-	const int64_t each = s->count / team_size(t);
-	const int worker = (int)(i / each);
-	const int64_t from = team_share(t, tiles, worker - 1), all = team_share(t, tiles, worker) - from;
-	return smaller(s->n, (from + all * (i % each) / each) * s->tile);
-}
-
-// side_largest is the length of the longest piece in whole tiles.
-static int64_t side_largest(const gemm_side *s, const team *t) {
-	int64_t most = s->tile;
-	for (int64_t i = 0; i < s->count; i++) most = larger(most, side_begin(s, t, i + 1) - side_begin(s, t, i));
-	return pieces(most, s->tile) * s->tile;
-}
 
 // gemm_cut cuts the output into about row_chunks by column_chunks, and is the work of whoever gets the most of them.
 static int64_t gemm_cut(gemm *g, int64_t row_chunks, int64_t column_chunks) {
