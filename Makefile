@@ -21,11 +21,14 @@ LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 RACE_PACKAGES ?= ./engine ./trainer ./trainer/data ./trainer/metric ./model/bpe ./model/predict ./cmd/atoll/server
 FUZZ_TIME     ?= 30s
 
+# Without kernels/kerneltest, whose tests are about the case table itself and take as long under qemu as the kernels.
+ARM64_PACKAGES := ./kernels ./kernels/cpu ./kernels/ref ./kernels/selftest
+
 # Without cmd/atoll: Prometheus' client wants mach/mach_vm.h of Apple's SDK there.
 DARWIN_PACKAGES := ./kernels/... ./engine/... ./model/... ./trainer/...
 
 # Undefined behaviour ends the test instead of printing a line that nobody reads.
-SANITIZE_CFLAGS  := -O1 -g -fno-omit-frame-pointer -fsanitize=undefined -fno-sanitize-recover=all
+SANITIZE_CFLAGS  := -O1 -g1 -fno-omit-frame-pointer -fsanitize=undefined -fno-sanitize-recover=all
 SANITIZE_LDFLAGS := -fsanitize=undefined
 
 # CUDA: an installed toolkit that knows every target is used, else the wheels of make cuda-toolchain.
@@ -54,7 +57,7 @@ GPU_PACKAGES := ./kernels/cuda ./trainer ./cmd/atoll
 
 # The emulated driver: the same .cu files, compiled by g++. Without -fno-ipa-..., gcc 12 drops calls of functions that write through
 # addresses which its loop optimizer has rewritten: it takes them for pure.
-EMULATED_FLAGS   := -std=c++17 -O2 -g -fno-ipa-modref -fno-ipa-pure-const -Wall -Wextra -fPIC -fvisibility=hidden $(shell grep -qw avx2 /proc/cpuinfo 2>/dev/null && echo -mavx2 -mfma -mf16c)
+EMULATED_FLAGS   := -std=c++17 -O2 -g1 -fno-ipa-modref -fno-ipa-pure-const -Wall -Wextra -fPIC -fvisibility=hidden $(shell grep -qw avx2 /proc/cpuinfo 2>/dev/null && echo -mavx2 -mfma -mf16c)
 # A call before every access to memory, which the driver answers itself; structs are copied whole, so that 16 bytes stay one access.
 EMULATED_CHECKS  := -fsanitize=thread --param=tsan-instrument-func-entry-exit=0 -fno-tree-sra
 EMULATED_KERNELS := $(patsubst kernels/cuda/source/%.cu,build/emulated/%.cu.o,$(wildcard kernels/cuda/source/*.cu))
@@ -135,8 +138,8 @@ test-arm64: ## the kernel tests, cross-built for ARM64 Linux and run under qemu-
 	@if ! command -v $(ARM64CC) >/dev/null || ! command -v $(firstword $(QEMU)) >/dev/null; then \
 		echo 'test-arm64: SKIPPED: needs $(ARM64CC) and $(firstword $(QEMU)) (Debian: gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)'; \
 	else \
-		echo "$(GO) test -short -timeout 30m -exec '$(QEMU)' ./kernels/...  # for linux/arm64"; \
-		ATOLL_EMULATOR='$(QEMU)' CGO_ENABLED=1 GOOS=linux GOARCH=arm64 CC=$(ARM64CC) $(GO) test -short -timeout 30m -exec '$(QEMU)' ./kernels/...; \
+		echo "$(GO) test -short -timeout 30m -exec '$(QEMU)' $(ARM64_PACKAGES)  # for linux/arm64"; \
+		ATOLL_EMULATOR='$(QEMU)' CGO_ENABLED=1 GOOS=linux GOARCH=arm64 CC=$(ARM64CC) $(GO) test -short -timeout 30m -exec '$(QEMU)' $(ARM64_PACKAGES); \
 	fi
 
 vet: ## go vet
@@ -177,12 +180,10 @@ bench: build ## measure kernels, the training step and classification, with this
 bench-peers: build .venv/installed .venv/llama ## atoll and its peers in turns on the same work, into bench/results; 6 GB, hours. PEERS='--only train --rounds 5' chooses
 	.venv/bin/python bench/peers/compare.py $(PEERS)
 
-# Most of these wait for one C file to be compiled, so two at a time; the tests that look at the clock run alone.
+# Much of this waits for one C file to be compiled or one test to end, so two targets go at a time, but for the tests that look at the clock.
 check: ## exactly what CI runs
-	@for targets in 'format vet' 'lint build cuda-toolchain' test test-race 'test-sanitize test-arm64' lint-gpu; do \
+	@for targets in 'format vet' 'lint build cuda-toolchain' test test-race lint-gpu emulator 'test-emulated test-sanitize test-arm64'; do \
 		echo "check: $$targets, $$(date +%T)"; $(MAKE) --no-print-directory -j2 -Otarget $$targets || exit 1; done
-	@$(MAKE) --no-print-directory -j$$(nproc) emulator
-	@$(MAKE) --no-print-directory test-emulated
 
 clean: ## remove what make made: bin, build, .tools, .venv, cuda-toolchain (runs and data directories stay)
 	rm -rf bin build .tools .venv cuda-toolchain kernels/cuda/fatbin/*.fatbin
