@@ -6,24 +6,14 @@
 
 #define GELU_SCALE 0.7978845608028654f // sqrt(2/pi)
 #define GELU_CUBIC 0.044715f
-#define LOG2_E 1.44269504088896341f
 #define GELU_FLAT 10.0f // from here on e^-2|u|, which is 2^-126 then, is taken for 0
 
-// gelu_decay gives e^-2|u| for u = scale*(x + cubic*x^3) from size = min(|x|, flat), as 2^y with y = -size*(a + b*size^2): the whole part
-// of y goes to the exponent, and the rest, at most 1/2, through a polynomial that is off by 0.9e-7 (minimax in the relative error).
-// Rounding y costs more, |y|/2^24. n vectors go side by side (vector.h). Of a NaN it is anything.
+// gelu_decay gives e^-2|u| for u = scale*(x + cubic*x^3) from size = min(|x|, GELU_FLAT), as a power of two; 0 for a NaN. n vectors go
+// side by side (vector.h).
 inl void gelu_decay(const vf size[SIDE_BY_SIDE], vf decay[SIDE_BY_SIDE], const int n) {
-	vf y[SIDE_BY_SIDE], power[SIDE_BY_SIDE], p[SIDE_BY_SIDE];
-	EACH(n) y[i] = size[i] * vfma(size[i] * size[i], vset(-2 * GELU_SCALE * GELU_CUBIC * LOG2_E), vset(-2 * GELU_SCALE * LOG2_E));
-	EACH(n) power[i] = y[i] + vset(12582912.0f); // the whole number is in the low bits
-	EACH(n) y[i] -= power[i] - vset(12582912.0f);
-	EACH(n) p[i] = vfma(vset(1.32647273e-3f), y[i], vset(9.67151299e-3f));
-	EACH(n) p[i] = vfma(p[i], y[i], vset(5.55073358e-2f));
-	EACH(n) p[i] = vfma(p[i], y[i], vset(2.40222424e-1f));
-	EACH(n) p[i] = vfma(p[i], y[i], vset(6.93147004e-1f));
-	EACH(n) p[i] = vfma(p[i], y[i], vset(1));
-	EACH(n) p[i] = (vf)((vu)p[i] + ((vu)power[i] << 23));
-	EACH(n) decay[i] = (vf)((vi)p[i] & (size[i] < vset(GELU_FLAT)));
+	EACH(n) decay[i] = size[i] * vfma(size[i] * size[i], vset(-2 * GELU_SCALE * GELU_CUBIC * LOG2_E), vset(-2 * GELU_SCALE * LOG2_E));
+	vexp2_each(decay, n);
+	EACH(n) decay[i] = (vf)((vi)decay[i] & (size[i] < vset(GELU_FLAT)));
 }
 
 // gelu_each replaces n vectors by their GELU, x times the gate 1/(1 + e^-2u): 1/(1+d) for the decay d where x is positive, d/(1+d)

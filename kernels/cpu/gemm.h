@@ -177,7 +177,6 @@ enum { FEWEST_TILES = 4 };
 static void gemm_cut_by_speed(gemm *g) {
 	const int workers = team_size(g->team);
 	gemm_side *side = g->down.count == 1 ? &g->across : &g->down;
-	team_weigh(g->team);
 	side->by_speed = workers > 1 && side->count % workers == 0 && pieces(side->n, side->tile) >= FEWEST_TILES * side->count;
 	g->rows = side_largest(&g->down, g->team);
 	g->columns = side_largest(&g->across, g->team);
@@ -190,6 +189,7 @@ inl int64_t panel_floats(int64_t steps) { return (GROUP ? pieces(steps, GROUP) *
 static size_t gemm_plan(gemm *g, team *t) {
 	const int64_t K = g->a.depth;
 	g->team = t;
+	team_weigh(t);
 	gemm_cut_best(g);
 	gemm_cut_by_speed(g);
 	g->depth = KC * per_step(g->precision);

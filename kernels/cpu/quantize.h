@@ -25,7 +25,7 @@ inl vf scales_of(vi largest, vf *inverse) {
 // quantized is v*inverse rounded to the nearest whole number, ties to even: adding 1.5 * 2^23 leaves it in the lowest bits.
 // Where inverse is 0 it is 0, whatever v is.
 inl vi quantized(vf v, vf inverse) {
-	const vi whole = (vi)(v * inverse + vset(12582912.0f)) - (vi)vset_u(0x4b400000);
+	const vi whole = (vi)(v * inverse + vset(TO_WHOLE)) - (vi)vset_u(0x4b400000);
 	return whole & (vi)(inverse > vzero());
 }
 
