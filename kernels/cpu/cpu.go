@@ -7,7 +7,7 @@
 package cpu
 
 /*
-#cgo CFLAGS: -std=c11 -Wall -Wextra -Wno-psabi
+#cgo CFLAGS: -std=c11 -g1 -Wall -Wextra -Wno-psabi
 #cgo LDFLAGS: -lm -lpthread
 #include "run.h"
 */

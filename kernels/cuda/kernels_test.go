@@ -45,9 +45,12 @@ func TestShifted(t *testing.T) {
 	kerneltest.Run(t, d, options)
 }
 
-// Two devices, and so two runs, give the same bits.
+// Two devices, and so two runs, give the same bits. The emulated driver runs blocks in one order, and TestKernels runs each case twice there.
 func TestSameBits(t *testing.T) {
 	a, b := open(t), open(t)
+	if a.info.Name == "emulated GPU" {
+		t.Skip("the second run of TestKernels shows the same on one device")
+	}
 	kerneltest.SameBits(t, a, b, present(t, a))
 }
 

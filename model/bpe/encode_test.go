@@ -135,6 +135,9 @@ func TestMergeShortEqualsLong(t *testing.T) {
 
 // A quadratic merge of a word of 1 MB takes many minutes.
 func TestEncodeLongWordInTime(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a megabyte, in one goroutine")
+	}
 	random := rand.New(rand.NewPCG(3, 4))
 	word := make([]byte, 1<<20)
 	for i := range word {
@@ -164,6 +167,9 @@ func TestEncodeCutsHugeWord(t *testing.T) {
 
 // Words that were cut in pieces and words from the cache have the ids of the whole word merged at once.
 func TestEncodeEqualsMergedWords(t *testing.T) {
+	if testing.Short() {
+		t.Skip("every word of two texts, in one goroutine")
+	}
 	for _, name := range []string{"english", "chinese"} {
 		trained, err := Load("testdata/" + name + ".json")
 		if err != nil {
@@ -214,11 +220,15 @@ func TestEncodeConcurrently(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	count := 20000
+	if testing.Short() {
+		count = 2000
+	}
 	var group sync.WaitGroup
 	for k := range uint64(4) {
 		group.Go(func() {
 			random := rand.New(rand.NewPCG(k%2, 5)) // two and two bring the same words
-			for range 20000 {
+			for range count {
 				word := make([]byte, 2+random.IntN(6))
 				for i := range word {
 					word[i] = byte('a' + random.IntN(26))

@@ -192,6 +192,9 @@ func (countingTokenizer) Encode(dst []int32, text string) []int32 {
 
 // TestLongLine holds that a line of 100 MB is refused as a table's row and read as a plain text, in bounded memory.
 func TestLongLine(t *testing.T) {
+	if testing.Short() {
+		t.Skip("300 MB")
+	}
 	const millions = 100
 	for _, c := range []struct {
 		name, file, before, after string
