@@ -31,13 +31,47 @@ func meant(word, prefix string, known []string) string {
 	return " (did you mean " + strings.Join(likely, " or ") + "?)"
 }
 
-// meantFlag is meant for a flag that c does not have; "" for any other error.
+// elsewhere is what PyTorch's scripts, Transformers' trainer, nanoGPT, llm.c and servers of models call the flag name.
+func elsewhere(name string) []string {
+	return map[string][]string{
+		"batch":      {"batch-size", "micro-batch-size", "per-device-train-batch-size"},
+		"clip":       {"grad-clip", "max-grad-norm"},
+		"epochs":     {"num-epochs", "num-train-epochs"},
+		"eval-every": {"eval-interval", "eval-steps"},
+		"from":       {"checkpoint", "init-from", "model-name-or-path"},
+		"input":      {"train-file"},
+		"label":      {"label-column-name"},
+		"listen":     {"host", "port"},
+		"lora-rank":  {"lora-r"},
+		"lr":         {"learning-rate"},
+		"max-tokens": {"max-new-tokens", "n-predict"},
+		"min-lr":     {"min-learning-rate"},
+		"out":        {"out-dir", "output-dir"},
+		"precision":  {"bf16", "dtype", "fp16"},
+		"save-every": {"save-interval", "save-steps"},
+		"seq":        {"block-size", "context-length", "max-length", "max-seq-length", "sequence-length"},
+		"steps":      {"max-iters", "max-steps", "num-iterations"},
+		"test":       {"test-file"},
+		"text":       {"text-column-name"},
+		"valid":      {"validation-file"},
+		"vocab":      {"vocab-size"},
+		"warmup":     {"warmup-iters", "warmup-steps"},
+	}[name]
+}
+
+// meantFlag is meant for a flag that c does not have, whatever other programs call it; "" for any other error.
 func meantFlag(c *cobra.Command, err error) string {
 	unknown, ok := errors.AsType[*pflag.NotExistError](err)
 	if !ok || unknown.GetSpecifiedShortnames() != "" {
 		return ""
 	}
-	return meant(unknown.GetSpecifiedName(), "--", flagNames(c.Flags()))
+	word, known := unknown.GetSpecifiedName(), flagNames(c.Flags())
+	for _, name := range known {
+		if slices.Contains(elsewhere(name), strings.ReplaceAll(word, "_", "-")) {
+			return " (did you mean --" + name + "?)"
+		}
+	}
+	return meant(word, "--", known)
 }
 
 // flagNames are the names of the flags that help shows.

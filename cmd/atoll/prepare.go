@@ -45,7 +45,7 @@ func newPrepare(s streams) *cobra.Command {
 	f.StringVar(&p.classes, "labels", "", "file with the classes in order, one a line; default: those found")
 	f.StringVar(&p.tokenizer, "tokenizer", "gpt2", "gpt2, bytes, train, or a directory with a tokenizer.json (a model is one)")
 	f.IntVar(&p.vocab, "vocab", 8192, "vocabulary of --tokenizer train")
-	f.StringVar(&p.split, "split", "0.8,0.1,0.1", "training, validation and test shares, or every-tenth")
+	f.StringVar(&p.split, "split", "", "training, validation and test shares, or every-tenth; default: 0.8,0.1,0.1, and for lm with --valid 1,0,0")
 	f.StringSliceVar(&p.Valid, "valid", nil, "files of the validation split")
 	f.StringSliceVar(&p.Test, "test", nil, "files of the test split")
 	f.Uint64Var(&p.Seed, "seed", 1, "of the split")
@@ -65,6 +65,12 @@ func (p *prepareFlags) complete(args []string) error {
 	}
 	p.Task, p.Format, p.OnBadRow = data.Task(p.task), data.Format(p.format), data.BadRowPolicy(p.onBadRow)
 	p.TokenizerName = p.tokenizer
+	if p.split == "" {
+		p.split = "0.8,0.1,0.1"
+		if p.Task == data.LanguageModel && len(p.Valid) > 0 {
+			p.split = "1,0,0" // what a language model is compared by is the validation text, which is here
+		}
+	}
 	var err error
 	if p.Split, err = data.ParseSplit(p.split); err != nil {
 		return &usageError{err}

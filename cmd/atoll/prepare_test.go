@@ -40,6 +40,26 @@ func TestPrepare(t *testing.T) {
 	}
 }
 
+// A language model's own validation text leaves all of the input to training; classes keep a test split.
+func TestPrepareValidFile(t *testing.T) {
+	text, table := writeText(t, "in.txt", strings.Repeat("some words\n", 40)), writeText(t, "in.csv", labelled(20))
+	for _, c := range []struct {
+		args    []string
+		holdOut bool // whether some of the input is held out for the test
+	}{
+		{[]string{text, "--valid", writeText(t, "v.txt", "others\n")}, false},
+		{[]string{text, "--valid", writeText(t, "v.txt", "others\n"), "--split", "0.5,0,0.5"}, true},
+		{[]string{text}, true},
+		{[]string{table, "--task", "classify", "--valid", writeText(t, "v.csv", labelled(1))}, true},
+	} {
+		var m data.Manifest
+		parseJSON(t, mustRun(t, "", append([]string{"prepare", "--tokenizer", "bytes", "--json", "--out", filepath.Join(t.TempDir(), "data")}, c.args...)...), &m)
+		if test := m.Splits["test"].Tokens > 0; test != c.holdOut {
+			t.Errorf("%v: a test split of %d tokens, want some: %v", c.args, m.Splits["test"].Tokens, c.holdOut)
+		}
+	}
+}
+
 func TestPrepareRefuses(t *testing.T) {
 	good := writeText(t, "good.csv", labelled(20))
 	taken := t.TempDir()
