@@ -18,6 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import limit
 from measure import PACKAGES
 from rows import ROWS, Contender, Row
 
@@ -161,23 +162,25 @@ def compare(row: Row, options: argparse.Namespace) -> dict:
             latest = f"{shown(side.results[-1][row.figure], row.unit)} {row.unit}" if not side.problem else f"skipped: {side.problem}"
             print(f"{row.name}, round {number + 1}, {side.name}: {latest}", file=sys.stderr, flush=True)
     load.append(os.getloadavg()[0])
+    reached = limit.share(row.limit, atoll.results)
     return {"name": row.name, "work": row.work, "unit": row.unit, "figure": row.figure, "more_is_better": row.more_is_better,
             "load_before_and_after": load, "sides": [described(side, row) for side in [*peers, atoll]],
-            "comparisons": [compared(row, peer, atoll) for peer in peers if not peer.problem and not atoll.problem]}
+            "comparisons": [compared(row, peer, atoll, reached) for peer in peers if not peer.problem and not atoll.problem]}
 
 
 def described(side: Side, row: Row) -> dict:
     return {"name": side.name, "command": side.command, "problem": side.problem, "median": side.median(row.figure), "rounds": side.results}
 
 
-def compared(row: Row, peer: Side, atoll: Side) -> dict:
-    """The medians' ratio, and the ratio of each round, whose two commands ran one after the other."""
+def compared(row: Row, peer: Side, atoll: Side, reached: float | None) -> dict:
+    """The medians' ratio, the ratio of each round, whose two commands ran one after the other, and what it would be at the machine's limit."""
     def ratio(theirs: float, ours: float) -> float:
         return ours / theirs if row.more_is_better else theirs / ours
 
     each = [ratio(theirs, ours) for theirs, ours in zip(peer.figures(row.figure), atoll.figures(row.figure))]
-    return {"peer": peer.name, "peer_median": peer.median(row.figure), "atoll_median": atoll.median(row.figure),
-            "ratio": ratio(peer.median(row.figure), atoll.median(row.figure)), "round_ratios": each, "aim": ratio(*peer.aim) if peer.aim else None}
+    whole = ratio(peer.median(row.figure), atoll.median(row.figure))
+    return {"peer": peer.name, "peer_median": peer.median(row.figure), "atoll_median": atoll.median(row.figure), "ratio": whole, "round_ratios": each,
+            "aim": ratio(*peer.aim) if peer.aim else None, "limit_share": reached, "limit_ratio": whole / reached if reached else None}
 
 
 def machine() -> dict:
@@ -212,6 +215,10 @@ def shown(value: float | None, unit: str = "") -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
+def two_digits(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
 def markdown(outcome: dict) -> str:
     """The table that people read."""
     m = outcome["machine"]
@@ -219,15 +226,16 @@ def markdown(outcome: dict) -> str:
     lines = [f"# atoll and its peers, {outcome['date']}", "",
              f"{m['processor']}, {m['processors']} processors ({', '.join(m['instructions'])}), {m['memory_bytes'] / 2**30:.0f} GiB, {m['system']}.",
              f"{outcome['threads']} threads, {outcome['rounds']} rounds in turns, {outcome['steps']} steps a command; medians. A ratio above 1: atoll is ahead.",
+             "At the limit: what the ratio would be if the work took no more than its operations at the machine's peak and its bytes at the speed of its memory.",
              "Written by bench/peers/compare.py; all rounds are in the JSON file beside this one.", "",
              "atoll " + ", ".join(f"{key} {value}" for key, value in about.items() if isinstance(value, str)) + "; "
              + ", ".join(f"{package} {version}" for package, version in outcome["versions"].items() if package != "atoll" and version) + ".", "",
-             "| work | peer | its figure | atoll | unit | ratio | of each round | aim | load |", "|---|---|---|---|---|---|---|---|---|"]
+             "| work | peer | its figure | atoll | unit | ratio | of each round | aim | at the limit | load |", "|---|---|---|---|---|---|---|---|---|---|"]
     for row in outcome["rows"]:
         for c in row["comparisons"]:
             rounds = ", ".join(f"{ratio:.2f}" for ratio in c["round_ratios"])
             lines.append(f"| {row['work']} | {c['peer']} | {shown(c['peer_median'], row['unit'])} | {shown(c['atoll_median'], row['unit'])} | {row['unit']} | "
-                         f"**{c['ratio']:.2f}** | {rounds} | {'' if c['aim'] is None else format(c['aim'], '.2f')} | {max(row['load_before_and_after']):.1f} |")
+                         f"**{c['ratio']:.2f}** | {rounds} | {two_digits(c['aim'])} | {two_digits(c['limit_ratio'])} | {max(row['load_before_and_after']):.1f} |")
     lines += ["", "## Memory and first step", "", "| work | | peak of the process, MB | first step, s |", "|---|---|---|---|"]
     for row in outcome["rows"]:
         for side in row["sides"]:

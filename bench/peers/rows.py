@@ -35,6 +35,7 @@ class Row:
     peers: list[Contender]
     more_is_better: bool = True
     hidden: bool = False  # only run when it is named: it tries the driver itself
+    limit: str = ""  # what limits it, of limit.KINDS
     setup: list[list[str]] = field(default_factory=list)  # commands that are run once before
 
 
@@ -54,7 +55,7 @@ def train(name: str, work: str, model: dict[str, int], shape: tuple[int, int, st
     peers = [Contender(f"PyTorch {mode}", words(f"{{python}} {{peers}}/train_step.py {sizes(model)} {common} --mode {mode}"), ("torch", "transformers"), aim)
              for mode, aim in aims.items()]
     return Row(name, f"training step, {work}, B{batch} T{seq}, {precision}", "tokens/s", "tokens_per_second",
-               words(f"{{atoll}} bench train {own} {common} --device cpu --json"), peers, hidden=hidden)
+               words(f"{{atoll}} bench train {own} {common} --device cpu --json"), peers, hidden=hidden, limit="training")
 
 
 def classify(name: str, shape: tuple[int, int, str], peers: dict[str, tuple[float, float] | None], model: dict[str, int] = GPT2, hidden: bool = False,
@@ -68,7 +69,7 @@ def classify(name: str, shape: tuple[int, int, str], peers: dict[str, tuple[floa
     return Row(name, f"classification, {batch} documents of {seq} tokens, {precision}", "documents/s" if figure.startswith("documents") else "ms", figure,
                words(f"{{atoll}} bench classify {own} {common} --device cpu --json"),
                [Contender(names[runtime], words(f"{{python}} {{peers}}/classify.py {sizes(model)} {common} --runtime {runtime}"), needs[runtime], aim)
-                for runtime, aim in peers.items()], figure.startswith("documents"), hidden)
+                for runtime, aim in peers.items()], figure.startswith("documents"), hidden, "products")
 
 
 def generate(name: str, what: str, precision: str, peers: dict[str, tuple[float, float] | None], model: dict[str, int] = GPT2, hidden: bool = False) -> Row:
@@ -82,7 +83,7 @@ def generate(name: str, what: str, precision: str, peers: dict[str, tuple[float,
     return Row(name, f"generation, one stream, {work}, {precision}", "tokens/s", figure,
                words(f"{{atoll}} bench generate {own} --batch 1 --seq {seq} {common} --steps {{steps}} --device cpu --json"),
                [Contender(peer, words(f"{{python}} {{peers}}/{scripts[peer][0]} {sizes(model)} {peer_shape} {common} --steps {{steps}}"), scripts[peer][1], aim)
-                for peer, aim in peers.items()], hidden=hidden)
+                for peer, aim in peers.items()], hidden=hidden, limit="prompt" if what == "prompt" else "decoding")
 
 
 def tokens(name: str, language: str, text: str, peers: dict[str, tuple[float, float] | None], hidden: bool = False) -> Row:

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"atoll/engine"
-	"atoll/engine/lower"
+	"atoll/model"
 	"atoll/model/gpt2"
 	"atoll/trainer"
 	"atoll/trainer/metric"
@@ -77,11 +77,11 @@ func benchClassify(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
 	r.TokensPerSecond = r.DocumentsPerSecond * float64(f.sequence)
 	r.Machine = measureMachine(device, o.Precision)
 	r.Products = answerName(o.Precision, o.Packing, device)
-	forward := metric.TrainingFLOPs(c.Layers, c.Width, 0, f.sequence) / 3 // without the language head
-	peak := r.Machine.Peak
-	if o.Packing == lower.PackInt8 {
-		peak = r.Machine.Peaks.Int8
-	}
-	r.PeakShare = metric.PeakShare(r.TokensPerSecond, forward, peak)
+	r.PeakShare = metric.PeakShare(r.TokensPerSecond, answerFLOPs(c, f.sequence), r.Machine.answerPeak(o.Packing))
 	return r, nil
+}
+
+// answerFLOPs is the operations of a token that is read: forward, without the language head.
+func answerFLOPs(c model.Config, sequence int) float64 {
+	return metric.TrainingFLOPs(c.Layers, c.Width, 0, sequence) / 3
 }

@@ -12,6 +12,7 @@ import (
 	"atoll/model/gpt2"
 	"atoll/model/predict"
 	"atoll/trainer"
+	"atoll/trainer/metric"
 )
 
 // generateBench is what atoll bench generate prints.
@@ -22,14 +23,15 @@ type generateBench struct {
 	BandwidthShare  float64     `json:"bandwidth_share"` // of the machine's, for products' weights, each read once a token
 	PromptTokens    float64     `json:"prompt_tokens_per_second"`
 	PromptTime      float64     `json:"prompt_milliseconds"` // to read a prompt of --seq tokens in every row
+	PromptPeakShare float64     `json:"prompt_peak_share"`   // of the machine's operations a second while it reads it
 	ResidentBytes   int64       `json:"resident_bytes"`
 	Products        string      `json:"products"` // the precision of products: the machine's, or int8
 	Machine         machineInfo `json:"machine"`
 }
 
 func (r generateBench) String() string {
-	return fmt.Sprintf("%v\n%v\n%.1f tokens/s, %.2f ms a token, %.1f%% of the memory's bandwidth, products in %s, %s resident\nthe prompt: %.1f tokens/s, %.2f ms", r.workload, r.Machine,
-		r.TokensPerSecond, r.Milliseconds, 100*r.BandwidthShare, r.Products, showBytes(r.ResidentBytes), r.PromptTokens, r.PromptTime)
+	return fmt.Sprintf("%v\n%v\n%.1f tokens/s, %.2f ms a token, %.1f%% of the memory's bandwidth, products in %s, %s resident\nthe prompt: %.1f tokens/s, %.2f ms, %.1f%% of the peak", r.workload, r.Machine,
+		r.TokensPerSecond, r.Milliseconds, 100*r.BandwidthShare, r.Products, showBytes(r.ResidentBytes), r.PromptTokens, r.PromptTime, 100*r.PromptPeakShare)
 }
 
 func newBenchGenerate(s streams) *cobra.Command {
@@ -76,6 +78,7 @@ func benchGenerate(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
 	r.PromptTokens, r.PromptTime = float64(f.batch*f.sequence)/reading, 1e3*reading
 	r.Machine = measureMachine(device, o.Precision)
 	r.Products = answerName(o.Precision, o.Packing, device)
+	r.PromptPeakShare = metric.PeakShare(r.PromptTokens, answerFLOPs(c, f.sequence), r.Machine.answerPeak(o.Packing))
 	r.BandwidthShare = share(float64(productWeights(p.List))/seconds, r.Machine.Bandwidth)
 	return r, nil
 }

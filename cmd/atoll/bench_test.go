@@ -19,7 +19,7 @@ func TestBench(t *testing.T) {
 	for name, fields := range map[string][]string{
 		"train":    {"tokens_per_second", "milliseconds", "peak_share", "resident_bytes", "loss"},
 		"classify": {"documents_per_second", "milliseconds", "peak_share", "resident_bytes"},
-		"generate": {"tokens_per_second", "milliseconds", "bandwidth_share", "prompt_tokens_per_second", "prompt_milliseconds"},
+		"generate": {"tokens_per_second", "milliseconds", "bandwidth_share", "prompt_tokens_per_second", "prompt_milliseconds", "prompt_peak_share"},
 	} {
 		args := []string{"bench", name, "--model", dir, "--batch", "2", "--seq", "8", "--steps", "2", "--threads", "1", "--precision", "fp32"}
 		var result map[string]any

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"atoll/engine/lower"
 	"atoll/kernels"
 )
 
@@ -52,6 +53,14 @@ func (m machineInfo) String() string {
 	}
 	return fmt.Sprintf("%s, %s: peak %.1f GFLOP/s (in fp32 %.1f, bf16 %.1f, int8 %.1f), memory %.1f GB/s", m.Device, m.Precision, m.Peak/1e9, m.Peaks.FP32/1e9,
 		m.Peaks.BF16/1e9, m.Peaks.Int8/1e9, m.Bandwidth/1e9)
+}
+
+// answerPeak is the peak of products with weights packed so: that of int8 where they are.
+func (m machineInfo) answerPeak(packing lower.Packing) float64 {
+	if packing == lower.PackInt8 {
+		return m.Peaks.Int8
+	}
+	return m.Peak
 }
 
 // share is value/peak, or 0 where the peak is not known.
