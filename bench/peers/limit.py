@@ -7,9 +7,9 @@ import statistics
 ADAMW_BYTES = 30  # of a parameter: the weight, both moments and the gradient are read, all but the gradient are written, and bf16's copy
 
 
-def best(machines: list[dict], products: str) -> tuple[float, float]:
+def best(machines: list[dict], products: str, bytes_of: str) -> tuple[float, float]:
     """The peak in operations a second of products in a precision, and the memory's in bytes a second."""
-    return max(machine["peaks_flops"].get(products) or machine["peak_flops"] for machine in machines), max(machine["peak_bandwidth"] for machine in machines)
+    return max(machine["peaks_flops"].get(products) or machine["peak_flops"] for machine in machines), max(machine[bytes_of] for machine in machines)
 
 
 def of_training(result: dict, peak: float, bandwidth: float) -> float:
@@ -25,7 +25,7 @@ def of_prompt(result: dict, peak: float, bandwidth: float) -> float:
 
 
 def of_decoding(result: dict, peak: float, bandwidth: float) -> float:
-    return result["bandwidth_share"] * result["machine"]["peak_bandwidth"] / bandwidth
+    return result["bandwidth_share"] * result["machine"]["peak_reading"] / bandwidth
 
 
 def own_peak(result: dict) -> float:
@@ -37,7 +37,8 @@ def share(kind: str, results: list[dict]) -> float | None:
     """The least time of the work over the time it took, in the median of the rounds; None where nothing of the kind is known."""
     if kind not in KINDS or not results:
         return None
-    peak, bandwidth = best([result["machine"] for result in results], results[0].get("products") or results[0]["machine"]["precision"])
+    products = results[0].get("products") or results[0]["machine"]["precision"]
+    peak, bandwidth = best([result["machine"] for result in results], products, "peak_reading" if kind == "decoding" else "peak_bandwidth")
     return statistics.median(KINDS[kind](result, peak, bandwidth) for result in results)
 
 

@@ -20,7 +20,7 @@ type generateBench struct {
 	workload
 	TokensPerSecond float64     `json:"tokens_per_second"`
 	Milliseconds    float64     `json:"milliseconds"`    // of a token in every row
-	BandwidthShare  float64     `json:"bandwidth_share"` // of the machine's, for products' weights, each read once a token
+	BandwidthShare  float64     `json:"bandwidth_share"` // of the machine's in reading, for products' weights, each read once a token
 	PromptTokens    float64     `json:"prompt_tokens_per_second"`
 	PromptTime      float64     `json:"prompt_milliseconds"` // to read a prompt of --seq tokens in every row
 	PromptPeakShare float64     `json:"prompt_peak_share"`   // of the machine's operations a second while it reads it
@@ -79,7 +79,7 @@ func benchGenerate(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
 	r.Machine = measureMachine(device, o.Precision)
 	r.Products = answerName(o.Precision, o.Packing, device)
 	r.PromptPeakShare = metric.PeakShare(r.PromptTokens, answerFLOPs(c, f.sequence), r.Machine.answerPeak(o.Packing))
-	r.BandwidthShare = share(float64(productWeights(p.List))/seconds, r.Machine.Bandwidth)
+	r.BandwidthShare = share(float64(productWeights(p.List))/seconds, r.Machine.Reading)
 	return r, nil
 }
 

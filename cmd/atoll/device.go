@@ -46,6 +46,7 @@ type processor interface {
 	Threads() int                         // of the CPU
 	Peak(precision kernels.DType) float64 // operations a second, measured or, of a GPU, as rated; 0 where that is not known
 	Bandwidth() float64                   // of its memory in bytes a second, likewise
+	Reading() float64                     // that of reading alone
 	Native(precision kernels.DType) bool  // whether it computes in the precision without converting
 }
 
@@ -183,6 +184,7 @@ func (f *deviceFlags) onGPU(d *cuda.Device) onGPU {
 
 func (d onGPU) Threads() int            { return d.threads }
 func (d onGPU) Bandwidth() float64      { return d.rates.bytes }
+func (d onGPU) Reading() float64        { return d.rates.bytes }
 func (onGPU) Native(kernels.DType) bool { return true }
 
 func (d onGPU) Peak(precision kernels.DType) float64 {

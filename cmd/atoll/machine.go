@@ -14,7 +14,8 @@ type machineInfo struct {
 	Threads   int     `json:"threads"`
 	Peak      float64 `json:"peak_flops"`     // operations a second in the precision
 	Peaks     peaks   `json:"peaks_flops"`    // of a processor, which is measured
-	Bandwidth float64 `json:"peak_bandwidth"` // bytes a second
+	Bandwidth float64 `json:"peak_bandwidth"` // bytes a second, of reading and writing in place
+	Reading   float64 `json:"peak_reading"`   // bytes a second
 	Rated     bool    `json:"rated"`          // the two are its maker's figures, not measured
 }
 
@@ -30,13 +31,13 @@ type peaks struct {
 func measureMachine(d processor, precision kernels.DType) machineInfo {
 	m := machineInfo{Device: d.Describe(), Precision: nameOf(precision, d), Threads: d.Threads()}
 	if _, m.Rated = d.(onGPU); m.Rated {
-		m.Peak, m.Bandwidth = d.Peak(precision), d.Bandwidth()
+		m.Peak, m.Bandwidth, m.Reading = d.Peak(precision), d.Bandwidth(), d.Reading()
 		return m
 	}
 	for range 3 {
 		p := &m.Peaks
 		p.FP32, p.BF16, p.Int8 = max(p.FP32, d.Peak(kernels.F32)), max(p.BF16, d.Peak(kernels.BF16)), max(p.Int8, d.Peak(kernels.I32))
-		m.Bandwidth = max(m.Bandwidth, d.Bandwidth())
+		m.Bandwidth, m.Reading = max(m.Bandwidth, d.Bandwidth()), max(m.Reading, d.Reading())
 	}
 	if m.Peak = m.Peaks.FP32; precision == kernels.BF16 {
 		m.Peak = m.Peaks.BF16
@@ -51,8 +52,8 @@ func (m machineInfo) String() string {
 	case m.Rated:
 		return fmt.Sprintf("%s, %s: rated at %.1f TFLOP/s, memory %.0f GB/s", m.Device, m.Precision, m.Peak/1e12, m.Bandwidth/1e9)
 	}
-	return fmt.Sprintf("%s, %s: peak %.1f GFLOP/s (in fp32 %.1f, bf16 %.1f, int8 %.1f), memory %.1f GB/s", m.Device, m.Precision, m.Peak/1e9, m.Peaks.FP32/1e9,
-		m.Peaks.BF16/1e9, m.Peaks.Int8/1e9, m.Bandwidth/1e9)
+	return fmt.Sprintf("%s, %s: peak %.1f GFLOP/s (in fp32 %.1f, bf16 %.1f, int8 %.1f), memory %.1f GB/s, reading %.1f", m.Device, m.Precision, m.Peak/1e9, m.Peaks.FP32/1e9,
+		m.Peaks.BF16/1e9, m.Peaks.Int8/1e9, m.Bandwidth/1e9, m.Reading/1e9)
 }
 
 // answerPeak is the peak of products with weights packed so: that of int8 where they are.

@@ -33,26 +33,35 @@ double atoll_peak(team *t, const atoll_variant *v, uint32_t precision) {
 	return best;
 }
 
-enum { TRIAD = 16 << 20, TRIAD_PIECE = 1 << 18 }; // elements of an array, and of a piece
+enum { WORDS = 48 << 20, PIECE = 1 << 18 }; // of the memory, and of a piece of it
 
-static void triad_body(void *arg, int64_t piece, int worker) {
-	float *restrict a = (float *)arg + piece * TRIAD_PIECE;
-	const float *restrict b = a + TRIAD, *restrict c = b + TRIAD;
+// update_body writes where it has read: nothing is fetched only to be overwritten, so the bytes are those that move.
+static void update_body(void *arg, int64_t piece, int worker) {
+	uint32_t *a = (uint32_t *)arg + piece * PIECE;
 	(void)worker;
-	for (int64_t i = 0; i < TRIAD_PIECE; i++) a[i] = b[i] + 3 * c[i];
+	for (int64_t i = 0; i < PIECE; i++) a[i] += 3;
 }
 
-double atoll_bandwidth(team *t) {
-	const size_t bytes = 3 * sizeof(float) * TRIAD;
-	float *a = atoll_alloc(bytes);
+static void read_body(void *arg, int64_t piece, int worker) {
+	uint32_t *a = (uint32_t *)arg + piece * PIECE, sum = 0;
+	(void)worker;
+	for (int64_t i = 0; i < PIECE; i++) sum += a[i];
+	*a = sum;
+}
+
+double atoll_bandwidth(team *t, int reading) {
+	const size_t bytes = sizeof(uint32_t) * WORDS;
+	uint32_t *a = atoll_alloc(bytes);
 	double best = 0;
 	if (!a) return 0;
 	team_wake(t);
+	// Memory that was never written is one page of zeros however much there is of it, and reading that is reading the cache.
+	team_for(t, WORDS / PIECE, update_body, a);
 	for (int i = 0; i < TRIES / 4; i++) {
 		double start = seconds();
-		team_for(t, TRIAD / TRIAD_PIECE, triad_body, a);
-		double rate = (double)bytes / (seconds() - start);
-		best = i > 0 && rate > best ? rate : best; // the first touches the memory
+		team_for(t, WORDS / PIECE, reading ? read_body : update_body, a);
+		double rate = (double)(reading ? bytes : 2 * bytes) / (seconds() - start);
+		best = rate > best ? rate : best;
 	}
 	team_rest(t);
 	atoll_release(a, bytes);

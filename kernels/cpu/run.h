@@ -31,9 +31,9 @@ void *atoll_alloc(size_t bytes);
 void atoll_release(void *start, size_t bytes);
 
 // atoll_peak measures the floating-point operations a second that the team does on registers, and atoll_bandwidth the bytes
-// a second of a[i] = b[i] + 3*c[i] in memory beyond the caches, 12 bytes an element; 0 without memory. The best of several
+// a second that it reads, or reads and writes in their place, in memory beyond the caches; 0 without memory. The best of several
 // tries counts (peak.c).
 double atoll_peak(team *t, const atoll_variant *v, uint32_t precision);
-double atoll_bandwidth(team *t);
+double atoll_bandwidth(team *t, int reading);
 
 #endif
