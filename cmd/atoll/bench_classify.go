@@ -75,6 +75,8 @@ func benchClassify(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
 	}
 	r := classifyBench{workload: f.workload(c), DocumentsPerSecond: float64(f.batch) / seconds, Milliseconds: 1e3 * seconds, ResidentBytes: trainer.PeakMemory()}
 	r.TokensPerSecond = r.DocumentsPerSecond * float64(f.sequence)
+	p.Free() // as in benchTrain
+	store.Free()
 	r.Machine = measureMachine(device, o.Precision)
 	r.Products = answerName(o.Precision, o.Packing, device)
 	r.PeakShare = metric.PeakShare(r.TokensPerSecond, answerFLOPs(c, f.sequence), r.Machine.answerPeak(o.Packing))

@@ -76,6 +76,9 @@ func benchGenerate(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
 	}
 	r := generateBench{workload: f.workload(c), TokensPerSecond: float64(f.batch) / seconds, Milliseconds: 1e3 * seconds, ResidentBytes: trainer.PeakMemory()}
 	r.PromptTokens, r.PromptTime = float64(f.batch*f.sequence)/reading, 1e3*reading
+	p.Free() // as in benchTrain
+	prompt.Free()
+	store.Free()
 	r.Machine = measureMachine(device, o.Precision)
 	r.Products = answerName(o.Precision, o.Packing, device)
 	r.PromptPeakShare = metric.PeakShare(r.PromptTokens, answerFLOPs(c, f.sequence), r.Machine.answerPeak(o.Packing))
