@@ -76,12 +76,12 @@ func (g controlGroup) memory() (left, limit int64, ok bool) {
 	if !limited || !known {
 		return 0, 0, false
 	}
-	left = limit - used
 	of := numbersIn(filepath.Join(g.folder, "memory.stat"))
 	for _, name := range g.files {
-		left += of[name]
+		used -= of[name]
 	}
-	return min(left, limit), limit, true
+	// Read after what is used, files may be more than that; a limit that is none has no room for the rest.
+	return limit - max(used, 0), limit, true
 }
 
 // numberIn is the number that a file holds; "max" is none.

@@ -28,6 +28,10 @@ func TestMemoryIsTheLeastThatIsLeft(t *testing.T) {
 			"sys/fs/cgroup/memory/x/memory.limit_in_bytes": "100000\n", "sys/fs/cgroup/memory/x/memory.usage_in_bytes": "70000\n",
 			"sys/fs/cgroup/memory/x/memory.stat":         "inactive_file 1\ntotal_inactive_file 20000\ntotal_active_file 1000\n",
 			"sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n", "sys/fs/cgroup/memory/memory.usage_in_bytes": "5\n"}, 51000, 100000},
+		// The two are not read at once, and a limit that is none is nearly the largest number there is.
+		"more of files than is used": {map[string]string{"proc/meminfo": meminfo, "proc/self/cgroup": "3:memory:/\n",
+			"sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n", "sys/fs/cgroup/memory/memory.usage_in_bytes": "70000\n",
+			"sys/fs/cgroup/memory/memory.stat": "total_inactive_file 90000\n"}, 600 << 10, 1000 << 10},
 	} {
 		root := t.TempDir()
 		for file, text := range c.files {
