@@ -1,15 +1,10 @@
 """How far atoll's figures are from what the machine could do: the operations of the work at the machine's peak, and the bytes that have to
-move at the speed of its memory. Both are what atoll measured before its figures, the best of all rounds: another guest of the host that
-slows the measurement of a peak makes it no slower."""
+move at the speed of its memory. atoll measures both beside its figures, and the best of all rounds counts: another guest of the
+host can only make a measurement slower."""
 
 import statistics
 
 ADAMW_BYTES = 30  # of a parameter: the weight, both moments and the gradient are read, all but the gradient are written, and bf16's copy
-
-
-def best(machines: list[dict], products: str, bytes_of: str) -> tuple[float, float]:
-    """The peak in operations a second of products in a precision, and the memory's in bytes a second."""
-    return max(machine["peaks_flops"].get(products) or machine["peak_flops"] for machine in machines), max(machine[bytes_of] for machine in machines)
 
 
 def of_training(result: dict, peak: float, bandwidth: float) -> float:
@@ -21,7 +16,7 @@ def of_products(result: dict, peak: float, bandwidth: float) -> float:
 
 
 def of_prompt(result: dict, peak: float, bandwidth: float) -> float:
-    return result["prompt_peak_share"] * own_peak(result) / peak
+    return result.get("prompt_peak_share", 0) * own_peak(result) / peak
 
 
 def of_decoding(result: dict, peak: float, bandwidth: float) -> float:
@@ -29,16 +24,19 @@ def of_decoding(result: dict, peak: float, bandwidth: float) -> float:
 
 
 def own_peak(result: dict) -> float:
+    """Operations a second of products in the precision that the result's are in."""
     machine = result["machine"]
-    return machine["peaks_flops"]["int8"] if result.get("products") == "int8" else machine["peak_flops"]
+    return machine["peaks_flops"].get(result.get("products") or machine["precision"]) or machine["peak_flops"]
 
 
 def share(kind: str, results: list[dict]) -> float | None:
     """The least time of the work over the time it took, in the median of the rounds; None where nothing of the kind is known."""
     if kind not in KINDS or not results:
         return None
-    products = results[0].get("products") or results[0]["machine"]["precision"]
-    peak, bandwidth = best([result["machine"] for result in results], products, "peak_reading" if kind == "decoding" else "peak_bandwidth")
+    speed = "peak_reading" if kind == "decoding" else "peak_bandwidth"
+    peak, bandwidth = max(own_peak(result) for result in results), max(result["machine"].get(speed, 0) for result in results)
+    if not peak or not bandwidth:
+        return None  # an older atoll, or a machine without the memory to measure it
     return statistics.median(KINDS[kind](result, peak, bandwidth) for result in results)
 
 

@@ -97,7 +97,7 @@ func TestPeak(t *testing.T) {
 		t.Errorf("the peak of a thread is %g FLOP/s, want 1e8 to 1e12", p)
 	}
 	if w, r := d.Bandwidth(), d.Reading(); w < 1e8 || w > 1e12 || r < 1e8 || r > 1e12 {
-		t.Errorf("the bandwidth is %g B/s, want 1e8 to 1e12", w)
+		t.Errorf("the bandwidth is %g B/s and that of reading %g, want 1e8 to 1e12", w, r)
 	}
 }
 

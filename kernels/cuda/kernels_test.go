@@ -45,13 +45,15 @@ func TestShifted(t *testing.T) {
 	kerneltest.Run(t, d, options)
 }
 
-// Two devices, and so two runs, give the same bits. The emulated driver runs blocks in one order, and TestKernels runs each case twice there.
+// Two devices, and so two runs, give the same bits. On the emulated driver, which runs blocks in one order, TestKernels' two runs of each
+// case show that on one device, and here are the kernels whose blocks meet in memory that the device holds.
 func TestSameBits(t *testing.T) {
 	a, b := open(t), open(t)
+	options := present(t, a)
 	if a.info.Name == "emulated GPU" {
-		t.Skip("the second run of TestKernels shows the same on one device")
+		options.Only = []kernels.Kernel{kernels.GradNorm, kernels.LayerNormBackward, kernels.EmbedBackward, kernels.HeadLoss}
 	}
-	kerneltest.SameBits(t, a, b, present(t, a))
+	kerneltest.SameBits(t, a, b, options)
 }
 
 func TestFaults(t *testing.T) {
