@@ -11,11 +11,11 @@
 
 // KC steps of depth: a panel of b (16 KB with AVX2) stays in the first cache while it meets all rows of the chunk. A step is
 // one value of k, or two where bf16 is packed in words.
-enum { KC = 256, ROWS = (VL == 16 ? 504 : 264) / MR * MR, COLUMNS = 1024 / NR * NR };
+enum { KC = 256, ROWS = VL == 16 ? 504 : 264, COLUMNS = 1024 / NR * NR };
 
 typedef struct gemm gemm;
 
-// A store function receives the finished sums of elements m..m+rows-1, n..n+columns-1 at tile [MR,NR].
+// A store function receives the finished sums of elements m..m+rows-1, n..n+columns-1 at tile [rows,NR].
 typedef void gemm_store(const gemm *g, int64_t m, int64_t n, int64_t rows, int64_t columns, const float *tile);
 
 struct gemm {
@@ -27,7 +27,7 @@ struct gemm {
 	// plain [M,N] = sums + bias + addend, where that is all that store does, else NULLs: whole tiles of fp32 do it from the registers.
 	float *plain;
 	const float *bias, *addend;
-	const void *stored[3]; // tensors [M,N] that store reads or writes, for prefetching; NULL where absent
+	const void *stored[MOST_STORED]; // tensors [M,N] that store reads or writes, for prefetching; NULL where absent
 	int stored_size;       // bytes of their elements
 	// The plan, by gemm_plan:
 	gemm_side across, down; // the cut of the columns and that of the rows
@@ -77,17 +77,25 @@ static int64_t per_step(uint32_t precision) {
 
 static int whole_numbers(const gemm *g) { return g->packed.words && g->packed.format == FORMAT_I8; }
 
-#if GROUP
-// in_groups tells whether rows of a are packed in groups: where copying them makes panels, and the tile is one of fp32.
-static int in_groups(const gemm *g) { return !g->a.by_depth && !whole_numbers(g); }
+// by_amx tells whether the product has tiles of AMX: that of words.
+static int by_amx(const gemm *g) {
+#ifdef NATIVE_AMX
+	return whole_numbers(g) || per_step(g->precision) == 2;
+#else
+	(void)g;
+	return 0;
 #endif
+}
+
+// in_groups tells whether rows of a are packed in groups: with AVX2 where copying them makes panels, and the tile is one of fp32.
+static int in_groups(const gemm *g) { return by_amx(g) || (GROUP && VL == 8 && !g->a.by_depth && !whole_numbers(g)); }
+
+// height_of is how many rows a tile has.
+static int64_t height_of(const gemm *g) { return by_amx(g) ? AMX_ROWS : MR; }
 
 // transposes_rows tells whether packing rows of a transposes them, which reads from many rows in turn. Else it copies what lies in order.
 static int transposes_rows(const gemm *g) {
-#if GROUP
-	if (in_groups(g)) return 0;
-#endif
-	return !g->a.by_depth;
+	return !in_groups(g) && !g->a.by_depth;
 }
 
 // pack_a packs the rows of panels panels from row m on.
@@ -101,8 +109,18 @@ static void pack_a(const gemm *g, float *to, int64_t m, int64_t panels, int64_t 
 	pack_rows(to, &g->a, g->precision, m, panels, stride, k, kc);
 }
 
-static void tile(const gemm *g, int64_t kc, const float *a, const float *b, float *c, int add, const plain_tile *to) {
-#if GROUP
+// tile computes a tile, or adds to it, and fetches before it or meanwhile.
+static void tile(const gemm *g, int64_t kc, const float *a, const float *b, float *c, int add, const plain_tile *to, tile_fetches *f) {
+#ifdef NATIVE_AMX
+	if (by_amx(g)) {
+		const int64_t steps = pieces(kc, per_step(g->precision));
+		if (g->packed.words) tile_amx(whole_numbers(g), steps, a, b, LINE, g->packed.panel, c, add, f);
+		else tile_amx(0, steps, a, b, NR, VL, c, add, f);
+		return;
+	}
+#endif
+	fetch_for_tile(f, f->next_lines, f->stored_lines);
+#if GROUP && VL == 8
 	if (in_groups(g)) {
 		tile_f32_groups(kc, a, b, c, add, to);
 		return;
@@ -112,11 +130,13 @@ static void tile(const gemm *g, int64_t kc, const float *a, const float *b, floa
 		tile_packed(&g->packed, kc, a, b, c, add, to);
 		return;
 	}
+#ifndef NATIVE_AMX
 	if (whole_numbers(g)) {
 		tile_pairs(kc, a, b, c, add);
 		return;
 	}
-#ifdef NATIVE_BF16
+#endif
+#if defined NATIVE_BF16 && !defined NATIVE_AMX
 	if (g->precision == DT_BF16) {
 		tile_bf16((kc + 1) / 2, a, b, c, add);
 		return;
@@ -140,17 +160,17 @@ static void plain_store(const gemm *g, int64_t m, int64_t n, int64_t rows, int64
 		}
 }
 
-// PACKING is what it costs to pack a value, counted in multiply-adds of the tile.
-enum { PACKING = 8 };
+// What it costs to pack a value, counted in multiply-adds of the tile.
+enum { PACKING = 8, AMX_PACKING = 64 };
 
 // gemm_cut cuts the output into about row_chunks by column_chunks, and is the work of whoever gets the most of them.
 static int64_t gemm_cut(gemm *g, int64_t row_chunks, int64_t column_chunks) {
-	g->down = even_side(g->a.count, MR, row_chunks);
+	g->down = even_side(g->a.count, height_of(g), row_chunks);
 	g->across = even_side(g->b.count, NR, column_chunks);
 	g->rows = side_largest(&g->down, g->team);
 	g->columns = side_largest(&g->across, g->team);
 	g->all_chunks = g->down.count * g->across.count;
-	const int64_t packing = PACKING * (g->packed.words ? g->rows : g->rows + g->columns);
+	const int64_t packing = by_amx(g) ? AMX_PACKING * (g->rows + 4 * g->columns) : PACKING * (g->packed.words ? g->rows : g->rows + g->columns);
 	return pieces(g->all_chunks, team_size(g->team)) * (g->rows * g->columns + packing);
 }
 
@@ -160,7 +180,7 @@ static void gemm_cut_best(gemm *g) {
 	const int64_t M = g->a.count, N = g->b.count, workers = team_size(g->team);
 	const int64_t steps = larger(KC / 4, smaller(KC, pieces(g->a.depth, per_step(g->precision))));
 	const int64_t fewest_rows = larger(1, pieces(M, ROWS * KC / steps)), fewest_columns = larger(1, pieces(N, COLUMNS));
-	const int64_t most_rows = smaller(fewest_rows + workers, larger(1, pieces(M, MR)));
+	const int64_t most_rows = smaller(fewest_rows + workers, larger(1, pieces(M, height_of(g))));
 	int64_t rows = fewest_rows, columns = fewest_columns, least = INT64_MAX;
 	for (int64_t r = fewest_rows; r <= most_rows; r++)
 		for (int64_t rounds = 0; rounds <= 3; rounds++) {
@@ -183,7 +203,11 @@ static void gemm_cut_by_speed(gemm *g) {
 }
 
 // panel_floats is how far a panel of rows is from the next: room for a whole last group, and for what packing writes too much.
-inl int64_t panel_floats(int64_t steps) { return (GROUP ? pieces(steps, GROUP) * GROUP : steps) * MR + 16; }
+inl int64_t panel_floats(const gemm *g, int64_t steps) { return (in_groups(g) ? pieces(steps, GROUP) * GROUP : steps) * height_of(g) + 16; }
+
+// in_one_block tells whether the depth is not cut: the words of a packed weight are read as they lie then, and rows of few tiles stay in the
+// second cache all the same. Sums of AMX have the same bits either way.
+static int in_one_block(const gemm *g) { return by_amx(g) && g->packed.words && g->a.count <= 2 * AMX_ROWS; }
 
 // gemm_plan cuts the output and lays out the workers' memory. It is 0, or the bytes of scratch that the machine refused.
 static size_t gemm_plan(gemm *g, team *t) {
@@ -192,26 +216,17 @@ static size_t gemm_plan(gemm *g, team *t) {
 	team_weigh(t);
 	gemm_cut_best(g);
 	gemm_cut_by_speed(g);
-	g->depth = KC * per_step(g->precision);
+	g->depth = in_one_block(g) ? larger(1, K) : KC * per_step(g->precision);
 	g->blocks = larger(1, pieces(K, g->depth));
-	const int64_t steps = smaller(KC, pieces(K, per_step(g->precision)));
-	g->a_floats = (size_t)(g->rows / MR * panel_floats(steps) + 15) & ~(size_t)15;
+	const int64_t steps = pieces(smaller(K, g->depth), per_step(g->precision));
+	g->a_floats = (size_t)(g->rows / height_of(g) * panel_floats(g, steps) + 15) & ~(size_t)15;
 	g->b_floats = (size_t)(steps * NR + NR);
-	g->sum_floats = (size_t)(g->blocks == 1 ? MR * NR : g->rows * g->columns);
+	g->sum_floats = (size_t)(g->blocks == 1 ? height_of(g) * NR : g->rows * g->columns);
 	const size_t bytes = (g->a_floats + g->b_floats + g->sum_floats) * sizeof(float);
 	for (int w = 0; w < team_size(t); w++)
 		if (!team_scratch(t, w, bytes)) return bytes;
 	return 0;
 }
-
-// The functions that prefetch are always inlined: GCC takes one that does nothing else for a function without effect, and
-// deletes its calls.
-
-// Memory to fetch: left lines from line line of row at on, lines of them in a row and the rows ld bytes apart.
-typedef struct {
-	const char *at;
-	int64_t ld, lines, line, left;
-} fetches;
 
 // fetches_of is what packing elements j..j+n-1 of an operand at the depths k..k+kc-1 will read. Its rows are far apart, which the
 // processor does not foresee by itself.
@@ -220,13 +235,6 @@ inl fetches fetches_of(const gemm_operand *p, int64_t j, int64_t n, int64_t k, i
 	const int64_t rows = p->by_depth ? kc : inside, width = p->by_depth ? inside : kc, lines = pieces(at_least_0(width), line);
 	const char *start = p->start;
 	return (fetches){start + (p->by_depth ? k * p->ld + j : j * p->ld + k) * size, p->ld * size, lines, 0, at_least_0(rows) * lines};
-}
-
-inl void fetch(fetches *f, int64_t lines) {
-	for (lines = smaller(lines, f->left), f->left -= lines; lines > 0; lines--) {
-		__builtin_prefetch(f->at + f->line * 64, 0, 2);
-		if (++f->line == f->lines) f->line = 0, f->at += f->ld;
-	}
 }
 
 // Where a worker stands in its chunk: rows m..end-1, columns n..n_end-1, a block of K, and both packed operands.
@@ -239,48 +247,44 @@ typedef struct {
 	int64_t share;  // lines of it for each tile
 } gemm_step;
 
-// prefetch_stored fetches the lines that the store of a tile is about: each row of it is in a page of its own.
-inl void prefetch_stored(const gemm *g, int64_t m, int64_t n, int64_t rows) {
-	for (int which = 0; which < 3; which++) {
-		if (!g->stored[which]) continue;
-		for (int64_t r = 0; r < rows; r++) {
-			const char *at = (const char *)g->stored[which] + ((m + r) * g->b.count + n) * g->stored_size;
-			for (int i = 0; i < NR * 4; i += 64) __builtin_prefetch(at + i * g->stored_size / 4, 1, 3);
-		}
-	}
+// stored_lines are those that the store of a tile is about, in one of the tensors that it reads or writes: each row is in a page of its own.
+inl fetches stored_lines(const gemm *g, int which, int64_t m, int64_t n, int64_t rows) {
+	const int64_t lines = pieces(NR * g->stored_size, 64);
+	if (!g->stored[which]) return (fetches){0};
+	return (fetches){(const char *)g->stored[which] + (m * g->b.count + n) * g->stored_size, g->b.count * g->stored_size, lines, 0, rows * lines};
 }
 
 // prefetch_sums fetches what the blocks before this one have summed: a chunk's sums are more than the nearer caches hold.
-inl void prefetch_sums(const float *sums) {
-	for (int i = 0; i < MR * NR; i += 16) __builtin_prefetch(sums + i, 1, 3);
+inl void prefetch_sums(const float *sums, int64_t rows) {
+	for (int64_t i = 0; i < rows * NR; i += 16) __builtin_prefetch(sums + i, 1, 3);
 }
 
 // gemm_panel multiplies all packed rows of a chunk with the packed panel of columns from n on. Meanwhile it fetches the memory of the
 // panel that comes after it, if there is one, and its share of the rows that will be packed next.
 static void gemm_panel(const gemm *g, gemm_step *s, int64_t n, float *sums) {
 	const int last = s->block == g->blocks - 1;
-	const int64_t columns = smaller(NR, g->b.count - n), panels = pieces(s->end - s->m, MR);
+	const int64_t height = height_of(g), columns = smaller(NR, g->b.count - n), panels = pieces(s->end - s->m, height);
 	const int64_t next = n + NR < s->n_end ? n + NR : s->n, next_k = n + NR < s->n_end ? s->k : s->k + s->kc;
 	const int64_t next_kc = smaller(s->kc, g->b.depth - next_k);
-	fetches ahead = g->packed.words ? (fetches){0} : fetches_of(&g->b, next, NR, next_k, next_kc);
-	const int64_t share = pieces(ahead.left, panels);
+	tile_fetches f = {0};
+	f.next = g->packed.words ? packed_lines(&g->packed, next, next_k, next_kc) : fetches_of(&g->b, next, NR, next_k, next_kc);
+	f.next_lines = pieces(f.next.left, panels);
+	f.stored_lines = height * pieces(NR * g->stored_size, 64);
 	const int plainly = last && columns == NR && stores_plainly(g);
 	for (int64_t i = 0; i < panels; i++) {
-		const int64_t m = s->m + i * MR, rows = smaller(MR, s->end - m);
-		if (next_kc > 0 && g->packed.words) prefetch_packed(&g->packed, next, next_k, next_kc, i, panels);
-		fetch(&ahead, share);
+		const int64_t m = s->m + i * height, rows = smaller(height, s->end - m);
 		fetch(&s->ahead, s->share);
-		if (last) prefetch_stored(g, m, n, rows);
-		if (s->block > 0) prefetch_sums(sums);
-		if (plainly && rows == MR) {
+		for (int which = 0; last && which < MOST_STORED; which++) f.stored[which] = stored_lines(g, which, m, n, rows);
+		if (s->block > 0) prefetch_sums(sums, height);
+		if (plainly && rows == height) {
 			const int64_t at = m * g->b.count + n;
 			const plain_tile to = {g->plain + at, g->bias ? g->bias + n : NULL, g->addend ? g->addend + at : NULL, g->b.count};
-			tile(g, s->kc, s->a + i * s->stride, s->b, sums, s->block > 0, &to);
+			tile(g, s->kc, s->a + i * s->stride, s->b, sums, s->block > 0, &to, &f);
 		} else {
-			tile(g, s->kc, s->a + i * s->stride, s->b, sums, s->block > 0, NULL);
+			tile(g, s->kc, s->a + i * s->stride, s->b, sums, s->block > 0, NULL, &f);
 			if (last) g->store(g, m, n, rows, columns, sums);
 		}
-		if (g->blocks > 1) sums += MR * NR;
+		if (g->blocks > 1) sums += height * NR;
 	}
 }
 
@@ -306,10 +310,13 @@ inl fetches rows_after(const gemm *g, const gemm_step *s, int64_t chunk, int wor
 // gemm_chunk computes chunk i of the plan. It is a team_body over 0..all_chunks-1 with a gemm for its argument.
 static void gemm_chunk(void *arg, int64_t i, int worker) {
 	const gemm *g = arg;
+#ifdef NATIVE_AMX
+	if (by_amx(g)) amx_begin();
+#endif
 	const int64_t row = i / g->across.count, column = i % g->across.count;
 	gemm_step s = {.m = side_begin(&g->down, g->team, row), .end = side_begin(&g->down, g->team, row + 1),
 		.n = side_begin(&g->across, g->team, column), .n_end = side_begin(&g->across, g->team, column + 1)};
-	const int64_t panels = pieces(s.end - s.m, MR);
+	const int64_t height = height_of(g), panels = pieces(s.end - s.m, height);
 	const double start = team_clock();
 	s.a = team_scratch(g->team, worker, (g->a_floats + g->b_floats + g->sum_floats) * sizeof(float));
 	float *panel = s.a + g->a_floats, *sums = panel + g->b_floats;
@@ -320,15 +327,18 @@ static void gemm_chunk(void *arg, int64_t i, int worker) {
 	for (; s.block < g->blocks; s.block++) {
 		s.k = s.block * g->depth;
 		s.kc = smaller(g->depth, g->a.depth - s.k);
-		s.stride = panel_floats(pieces(s.kc, per_step(g->precision)));
+		s.stride = panel_floats(g, pieces(s.kc, per_step(g->precision)));
 		s.ahead = rows_after(g, &s, i, worker);
 		s.share = pieces(s.ahead.left, panels * pieces(s.n_end - s.n, NR));
 		pack_a(g, s.a, s.m, panels, s.stride, s.k, s.kc);
 		for (int64_t j = s.n; j < s.n_end; j += NR) {
 			s.b = packed_columns(g, &s, j, panel);
-			gemm_panel(g, &s, j, g->blocks > 1 ? sums + (j - s.n) * panels * MR : sums);
+			gemm_panel(g, &s, j, g->blocks > 1 ? sums + (j - s.n) * panels * height : sums);
 		}
 	}
+#ifdef NATIVE_AMX
+	if (by_amx(g)) amx_end();
+#endif
 	team_tell(g->team, worker, (double)(panels * pieces(s.n_end - s.n, NR)), team_clock() - start);
 }
 

@@ -3,7 +3,7 @@
 #ifndef ATOLL_GEMM_PACK_H
 #define ATOLL_GEMM_PACK_H
 
-#include "gemm_tile.h"
+#include "gemm_amx.h"
 
 // One operand of a product. Element j of its long side (a row of x, a column of w) at depth k stands at k*ld + j where
 // by_depth, else at j*ld + k.
@@ -29,13 +29,17 @@ inl vf load_some(const void *p, int64_t i, int64_t n, enum conversion as) {
 inl int64_t at_least_0(int64_t n) { return n < 0 ? 0 : n; }
 
 #ifdef NATIVE_BF16
+// two_to_bf16 is 2*VL values of bf16 in their order. Numbers below the normal ones become zeros, as the products take them.
+inl vf two_to_bf16(vf first, vf second) { return (vf)_mm512_cvtne2ps_pbh((__m512)second, (__m512)first); }
+
 // Words from 2*VL neighbours, of which n are valid.
 inl vf load_words(const void *p, int64_t i, int64_t n, enum conversion as) {
+	if (as == F32_TO_WORDS)
+		return two_to_bf16(load_some(p, i, n, F32_AS_IS), load_some(p, i + VL, at_least_0(n - VL), F32_AS_IS));
 	vh half[2];
 	for (int h = 0; h < 2; h++) {
 		int64_t left = at_least_0(n - h * VL);
-		if (as == F32_TO_WORDS) half[h] = vto_bf16(load_some(p, i + h * VL, left, F32_AS_IS));
-		else half[h] = left >= VL ? vload_h((const uint16_t *)p + i + h * VL) : vload_h_n((const uint16_t *)p + i + h * VL, left);
+		half[h] = left >= VL ? vload_h((const uint16_t *)p + i + h * VL) : vload_h_n((const uint16_t *)p + i + h * VL, left);
 	}
 	vf words;
 	memcpy(&words, half, sizeof words);
@@ -44,9 +48,14 @@ inl vf load_words(const void *p, int64_t i, int64_t n, enum conversion as) {
 
 // Words from two rows at k and k+1; the second is absent at the end of an odd depth.
 inl vf pair_rows(const void *p, int64_t i, int64_t ld, int64_t n, int second, enum conversion as) {
-	enum conversion single = as == F32_TO_WORDS ? F32_TO_BF16 : BF16_AS_IS;
-	vu first = (vu)load_some(p, i, n, single) >> 16;
-	return (vf)(second ? first | (vu)load_some(p, i + ld, n, single) : first);
+	if (as == F32_TO_WORDS) {
+		static const uint16_t pairs[2 * VL] = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14,
+			30, 15, 31};
+		const vf both = two_to_bf16(load_some(p, i, n, F32_AS_IS), second ? load_some(p, i + ld, n, F32_AS_IS) : vzero());
+		return (vf)_mm512_permutexvar_epi16(_mm512_loadu_si512(pairs), (__m512i)both);
+	}
+	vu first = (vu)load_some(p, i, n, BF16_AS_IS) >> 16;
+	return (vf)(second ? first | (vu)load_some(p, i + ld, n, BF16_AS_IS) : first);
 }
 #endif
 
@@ -186,26 +195,57 @@ inl void pack_along(float *to, const gemm_operand *p, int64_t j, int64_t panels,
 }
 
 #if GROUP
-// pack_group copies a group of MR rows from element j on, of which inside are in the matrix, and n values of each from depth k on; zeros
-// stand for the rest. ahead is load_square's.
+// pack_group copies a group of GROUP_ROWS rows from element j on, of which inside are in the matrix, and n values of each from depth k on;
+// zeros stand for the rest. ahead is load_square's.
 inl void pack_group(float *to, const gemm_operand *p, int64_t j, int64_t inside, int64_t k, int64_t n, int64_t ahead, enum conversion as) {
 	const int size = p->dtype == DT_F32 ? 4 : 2;
-#pragma GCC unroll 16
-	for (int i = 0; i < MR; i++) {
+#pragma GCC unroll 32
+	for (int i = 0; i < GROUP_ROWS; i++) {
 		const char *row = (const char *)p->start + ((j + i) * p->ld + k) * size;
 		if (ahead) __builtin_prefetch(row + ahead * p->ld * size, 0, 2);
-		vstore(to + i * GROUP, i < inside ? load_some(row, 0, n, as) : vzero());
+		vf v = vzero();
+#ifdef NATIVE_BF16
+		if (i < inside && in_words(as)) v = load_words(row, 0, n, as);
+		else
+#endif
+		if (i < inside) v = load_some(row, 0, n, as);
+		vstore(to + i * GROUP, v);
 	}
 }
 
-// pack_groups fills panels panels from element j on as tile_f32_groups reads them, each for depths k..k+kc-1, stride floats apart.
+// turn_group makes such a group of an operand that is contiguous along its long side.
+inl void turn_group(float *to, const gemm_operand *p, int64_t j, int64_t inside, int64_t k, int64_t n, enum conversion as) {
+	const int per_step = in_words(as) ? 2 : 1;
+	for (int g = 0; g < GROUP_ROWS; g += VL) {
+		vf r[VL];
+#pragma GCC unroll 16
+		for (int i = 0; i < VL; i++) {
+			const int64_t left = n - i * per_step;
+			r[i] = left > 0 ? load_step(p, j + g, at_least_0(inside - g), k + i * per_step, left, as) : vzero();
+		}
+		transpose(r);
+#pragma GCC unroll 16
+		for (int i = 0; i < VL; i++) vstore(to + (g + i) * GROUP, r[i]);
+	}
+}
+
+// pack_groups fills panels panels from element j on as the tiles of groups read them, each for depths k..k+kc-1, stride floats apart.
 inl void pack_groups(float *to, const gemm_operand *p, int64_t j, int64_t panels, int64_t stride, int64_t k, int64_t kc,
 	enum conversion as) {
-	for (int64_t q = 0; q < panels; q++, j += MR, to += stride) {
-		const int64_t inside = p->count - j, ahead = q + 1 < panels ? MR : 0;
+	const int64_t per_step = in_words(as) ? 2 : 1, whole = GROUP * per_step;
+	for (int64_t q = 0; q < panels; q++, j += GROUP_ROWS, to += stride) {
+		const int64_t inside = p->count - j, ahead = q + 1 < panels ? GROUP_ROWS : 0;
+		float *group = to;
 		int64_t s = 0;
-		for (; s + GROUP <= kc && inside >= MR; s += GROUP) pack_group(to + s * MR, p, j, MR, k + s, GROUP, ahead, as);
-		for (; s < kc; s += GROUP) pack_group(to + s * MR, p, j, inside, k + s, kc - s, 0, as);
+		if (p->by_depth) {
+			for (; s + whole <= kc && inside >= GROUP_ROWS; s += whole, group += GROUP * GROUP_ROWS)
+				turn_group(group, p, j, GROUP_ROWS, k + s, whole, as);
+			for (; s < kc; s += whole, group += GROUP * GROUP_ROWS) turn_group(group, p, j, inside, k + s, kc - s, as);
+			continue;
+		}
+		for (; s + whole <= kc && inside >= GROUP_ROWS; s += whole, group += GROUP * GROUP_ROWS)
+			pack_group(group, p, j, GROUP_ROWS, k + s, whole, ahead, as);
+		for (; s < kc; s += whole, group += GROUP * GROUP_ROWS) pack_group(group, p, j, inside, k + s, kc - s, 0, as);
 	}
 }
 #endif

@@ -22,8 +22,13 @@ inl packed_weight packed_weight_of(const void *words, int64_t K, int64_t format)
 
 inl int64_t packed_panels(int64_t N) { return 2 * pieces(N, 2 * LINE); }
 
-// packed_steps is how many steps of a product's depth are in a line: numbers of k, or for int8 pairs of them.
-inl int64_t packed_steps(int64_t format) { return format == FORMAT_F32 ? 1 : 2; }
+// packed_steps is how many steps of a product's depth are in a line: numbers of k, or for int8 pairs of them (for AMX fours).
+inl int64_t packed_steps(int64_t format) {
+#ifdef NATIVE_AMX
+	if (format == FORMAT_I8) return 1;
+#endif
+	return format == FORMAT_F32 ? 1 : 2;
+}
 
 // packed_at is the word of column j, a multiple of the vectors' length, at step k; a panel's scales are not counted.
 inl const float *packed_at(const packed_weight *w, int64_t j, int64_t k) {
@@ -32,6 +37,9 @@ inl const float *packed_at(const packed_weight *w, int64_t j, int64_t k) {
 
 // in_place tells whether the tile of a precision reads the words as they lie.
 inl int in_place(const packed_weight *w, uint32_t precision) {
+#ifdef NATIVE_AMX
+	if (w->words && w->format == FORMAT_I8) return 1;
+#endif
 #ifdef NATIVE_BF16
 	if (precision == DT_BF16) return w->words && w->format == FORMAT_BF16;
 #endif
@@ -40,7 +48,7 @@ inl int in_place(const packed_weight *w, uint32_t precision) {
 }
 
 static void tile_packed(const packed_weight *w, int64_t kc, const float *a, const float *b, float *c, int add, const plain_tile *to) {
-#ifdef NATIVE_BF16
+#if defined NATIVE_BF16 && !defined NATIVE_AMX
 	if (w->format == FORMAT_BF16) {
 		tile_bf16_packed((kc + 1) / 2, a, b, w->panel, c, add);
 		return;
@@ -75,11 +83,10 @@ static void widen_columns(float *to, const packed_weight *w, int64_t j, int64_t 
 	}
 }
 
-// prefetch_packed fetches part part of parts of a block of NR columns from j on.
-inl void prefetch_packed(const packed_weight *w, int64_t j, int64_t k, int64_t kc, int64_t part, int64_t parts) {
-	const int64_t lines = pieces(kc, packed_steps(w->format)), end = lines * (part + 1) / parts;
-	for (int64_t i = lines * part / parts; i < end; i++)
-		for (int g = 0; g < NR; g += LINE) __builtin_prefetch(packed_at(w, j + g, k) + i * LINE, 0, 2);
+// packed_lines is the memory of a block of NR columns from j on.
+inl fetches packed_lines(const packed_weight *w, int64_t j, int64_t k, int64_t kc) {
+	const int64_t lines = pieces(at_least_0(kc), packed_steps(w->format));
+	return (fetches){(const char *)packed_at(w, j, k), w->panel * 4, lines, 0, lines * pieces(NR, LINE)};
 }
 
 #endif

@@ -23,10 +23,11 @@ enum { MR = 8 };
 enum { MR = 4 };
 #endif
 
-// GROUP is not 0 where rows of a may stand in groups of GROUP steps, [k/GROUP,MR,GROUP]: they are packed by copying, and nothing is
-// transposed. The last group is whole, too; what is behind kc in it is not read.
+// GROUP is not 0 where rows of a may stand in groups of GROUP steps, [k/GROUP,GROUP_ROWS,GROUP]: they are packed by copying, and nothing is
+// transposed. The last group is whole, too; what is behind kc in it is zeros.
 #if VL == 8
 #define GROUP 8
+enum { GROUP_ROWS = MR };
 
 #define CLEAR(sum) "vpxor " sum ", " sum ", " sum "\n\t"
 #define CLEAR_SUMS                                                                              \
@@ -77,6 +78,9 @@ inl void multiply_groups(int64_t kc, const float *a, const float *b, vf low[MR],
 		:
 		: "memory", "cc");
 }
+#elif defined NATIVE_AMX
+#define GROUP 16
+enum { GROUP_ROWS = 32 };
 #else
 #define GROUP 0
 #endif
@@ -156,7 +160,7 @@ static void tile_f32_packed(int64_t kc, const float *restrict a, const float *re
 	finish_tile(low, high, c, add, to);
 }
 
-#if GROUP
+#if GROUP && VL == 8
 // The same on rows of a in groups, and of panels of b that lie alike packed or not.
 static void tile_f32_groups(int64_t kc, const float *restrict a, const float *restrict b, float *c, int add, const plain_tile *to) {
 	vf low[MR], high[MR];
@@ -165,6 +169,7 @@ static void tile_f32_groups(int64_t kc, const float *restrict a, const float *re
 }
 #endif
 
+#ifndef NATIVE_AMX
 // The same on pairs of 16-bit whole numbers: a [k,MR], b [k,NR] and the sums, which are exact, are 32-bit words in the place of floats.
 // multiply_pairs gives the sums of each row in low and high.
 #if VL == 8
@@ -236,7 +241,9 @@ static void tile_pairs(int64_t kc, const float *restrict a, const float *restric
 	}
 }
 
-#ifdef NATIVE_BF16
+#endif
+
+#if defined NATIVE_BF16 && !defined NATIVE_AMX
 // The same on pairs of bf16: a [k,MR] and b [k,NR] hold two values of k in each 32-bit word.
 inl void tile_bf16_of(int64_t kc, const float *restrict a, const float *restrict b, int64_t step, int64_t second, float *restrict c,
 	int add) {

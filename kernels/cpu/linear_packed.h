@@ -143,7 +143,7 @@ static int linear_packed(team *t, const atoll_call *c, void *const *arg, char *e
 	if (c->precision == DT_F32 && !o.gelu) g.plain = o.y, g.bias = o.b, g.addend = o.res;
 	if (N == 0 || O == 0) return 0;
 	if (g.packed.format == FORMAT_I8) return run_int8(&g, t, error);
-	return N <= FEW_ROWS ? run_few_rows(&g, t, error) : gemm_run(&g, t, error);
+	return N <= FEW_ROWS && !by_amx(&g) ? run_few_rows(&g, t, error) : gemm_run(&g, t, error);
 }
 
 #endif

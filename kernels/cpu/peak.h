@@ -20,7 +20,23 @@ static double peak_f32(int64_t steps, volatile float *sink) {
 	return (double)steps * 2 * MR * VL * 2;
 }
 
-#ifdef NATIVE_BF16
+#ifdef NATIVE_AMX
+// peak_amx is that of tiles: their loop on operands in the first cache, which it has to load.
+static double peak_amx(int int8, int64_t steps, volatile float *sink) {
+	enum { BLOCK_GROUPS = 4 };
+	_Alignas(64) float a[BLOCK_GROUPS * AMX_STEPS * AMX_ROWS], b[BLOCK_GROUPS * AMX_STEPS * NR], c[AMX_ROWS * NR];
+	for (int i = 0; i < BLOCK_GROUPS * AMX_STEPS * NR; i++) a[i] = b[i] = sink[0]; // any bits
+	const int64_t blocks = pieces(steps, 64 * BLOCK_GROUPS);
+	amx_begin();
+	amx_clear_sums();
+	tile_fetches none = {0};
+	for (int64_t s = 0; s < blocks; s++) amx_groups(int8, BLOCK_GROUPS, a, b, NR, VL, &none);
+	amx_store_sums(c);
+	amx_end();
+	sink[2] = c[0];
+	return (double)blocks * BLOCK_GROUPS * AMX_ROWS * NR * AMX_STEPS * (int8 ? 8 : 4);
+}
+#elif defined NATIVE_BF16
 static double peak_bf16(int64_t steps, volatile float *sink) {
 	__m512 sum[2 * MR];
 	__m512bh x = (__m512bh)vset(sink[0]);
@@ -37,6 +53,7 @@ static double peak_bf16(int64_t steps, volatile float *sink) {
 }
 #endif
 
+#ifndef NATIVE_AMX
 // peak_pairs is that of int8's products of many rows: the loop of their tile, on operands in the first cache, which it has to load.
 static double peak_pairs(int64_t steps, volatile float *sink) {
 	enum { BLOCK_STEPS = 128 };
@@ -51,11 +68,16 @@ static double peak_pairs(int64_t steps, volatile float *sink) {
 	sink[2] = (float)sum[0];
 	return (double)blocks * BLOCK_STEPS * 2 * MR * VL * 4;
 }
+#endif
 
 // peak takes DT_I32 for the whole numbers of int8.
 static double peak(uint32_t precision, int64_t steps, volatile float *sink) {
+#ifdef NATIVE_AMX
+	if (precision == DT_I32 || precision == DT_BF16) return peak_amx(precision == DT_I32, steps, sink);
+#else
 	if (precision == DT_I32) return peak_pairs(steps, sink);
-#ifdef NATIVE_BF16
+#endif
+#if defined NATIVE_BF16 && !defined NATIVE_AMX
 	if (precision == DT_BF16) return peak_bf16(steps, sink);
 #endif
 	(void)precision;

@@ -10,7 +10,7 @@ extern const atoll_variant atoll_portable;
 
 extern const atoll_variant atoll_avx2;
 #ifndef ATOLL_NO_AVX512
-extern const atoll_variant atoll_avx512, atoll_avx512bf16;
+extern const atoll_variant atoll_avx512, atoll_avx512bf16, atoll_amx;
 #endif
 
 // The builtins read CPUID and the operating system's register mask; F16C is in every CPU with AVX2 but has its own bit.
@@ -30,6 +30,13 @@ static int has_avx512(void) {
 static int has_avx512bf16(void) {
 	unsigned a, b, c, d;
 	return has_avx512() && __builtin_cpu_supports("avx512vnni") && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 5);
+}
+
+// The bits are those of AMX-BF16, AMX-TILE and AMX-INT8. Linux gives tile registers to a process that asks for them.
+static int has_amx(void) {
+	const unsigned needed = 1u << 22 | 1u << 24 | 1u << 25;
+	unsigned a, b, c, d;
+	return has_avx512bf16() && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & needed) == needed && atoll_allow_tiles();
 }
 #endif
 #endif
@@ -51,6 +58,7 @@ const atoll_variant *atoll_variant_at(int i, int *supported) {
 	} variants[] = {
 #ifdef __x86_64__
 #ifndef ATOLL_NO_AVX512
+		{&atoll_amx, has_amx},
 		{&atoll_avx512bf16, has_avx512bf16},
 		{&atoll_avx512, has_avx512},
 #endif

@@ -30,6 +30,9 @@ int64_t atoll_run_timed(team *t, const atoll_variant *v, const atoll_bound *call
 void *atoll_alloc(size_t bytes);
 void atoll_release(void *start, size_t bytes);
 
+// atoll_allow_tiles asks the system for the tile registers of AMX, for all threads of the process, and tells whether it gives them.
+int atoll_allow_tiles(void);
+
 // atoll_peak measures the floating-point operations a second that the team does on registers, and atoll_bandwidth the bytes
 // a second that it reads, or reads and writes in their place, in memory beyond the caches; 0 without memory. The best of several
 // tries counts (peak.c).

@@ -136,7 +136,16 @@ inl vu vround_bf16(vf v) { // the upper 16 bits of each lane hold the rounded va
 	vu rounded = bits + vset_u(0x7fff) + (bits >> 16 & vset_u(1));
 	return vsel_u((bits & vset_u(0x7fffffff)) > vset_u(0x7f800000), bits | vset_u(0x400000), rounded) & vset_u(0xffff0000);
 }
+#ifdef NATIVE_BF16
+// The instruction makes zeros of numbers below the normal ones, which are rare: a branch that is never taken is cheaper than rounding by hand.
+inl vh vto_bf16(vf v) {
+	const __mmask16 small = _mm512_fpclass_ps_mask((__m512)v, 0x20);
+	if (__builtin_expect(small != 0, 0)) return vnarrow(vround_bf16(v) >> 16);
+	return (vh)_mm512_cvtneps_pbh((__m512)v);
+}
+#else
 inl vh vto_bf16(vf v) { return vnarrow(vround_bf16(v) >> 16); }
+#endif
 
 // Activations: element i of p, which holds fp32, bf16 or fp16. dtype is best a constant where the call is compiled.
 inl vf vload_act(const void *p, int64_t i, uint32_t dtype) {
@@ -172,7 +181,7 @@ inl void store_act(void *p, int64_t i, float x, uint32_t dtype) {
 // vround is v as it comes back after being stored in dtype.
 inl vf vround(vf v, uint32_t dtype) {
 	if (dtype == DT_F32) return v;
-	return dtype == DT_BF16 ? (vf)vround_bf16(v) : vfrom_f16(vto_f16(v));
+	return dtype == DT_BF16 ? vfrom_bf16(vto_bf16(v)) : vfrom_f16(vto_f16(v));
 }
 
 // Over the lanes, always in the order of halving, so that the bits are fixed.

@@ -1,0 +1,98 @@
+// The innermost product by AMX: 32 x 32 sums in four tile registers, on operands whose words hold two bf16 or four int8 of the depth.
+//
+// A tile register is 16 rows of 16 words. Of bf16 the instruction sums a step of 16 words in two chains, of the words' lower and upper
+// halves, adds them, and adds that to the sum (Intel's manual, TDPBF16PS): a sum's bits depend on its row, its column and K only. Of int8
+// sums are exact.
+#ifndef ATOLL_GEMM_AMX_H
+#define ATOLL_GEMM_AMX_H
+
+#include "fetch.h"
+#include "gemm_tile.h"
+
+#ifdef NATIVE_AMX
+enum { AMX_ROWS = GROUP_ROWS, AMX_STEPS = GROUP };
+
+// amx_begin makes all eight tile registers of this thread 16 x 16 words, and amx_end gives them back: a thread that has none in use is cheaper
+// to interrupt. Between them the thread may use vectors, too.
+static void amx_begin(void) {
+	static const struct {
+		uint8_t palette, start, reserved[14];
+		uint16_t row_bytes[16];
+		uint8_t rows[16];
+	} shape = {1, 0, {0}, {64, 64, 64, 64, 64, 64, 64, 64}, {16, 16, 16, 16, 16, 16, 16, 16}};
+	__asm__ volatile("ldtilecfg %0" : : "m"(shape));
+}
+static void amx_end(void) { __asm__ volatile("tilerelease" : : : "memory"); }
+
+// AMX_GROUP adds to the four sums a group of 16 words: a [32,16], and two columns of b with step bytes from word to word.
+#define AMX_GROUP(name, instruction)                                             \
+	inl void name(const float *a, const float *left, const float *right, int64_t step) { \
+		__asm__ volatile(                                                        \
+			"tileloadd (%[left], %[step], 1), %%tmm6\n\t"                       \
+			"tileloadd (%[a], %[line], 1), %%tmm4\n\t"                          \
+			"tileloadd (%[right], %[step], 1), %%tmm7\n\t"                      \
+			instruction " %%tmm6, %%tmm4, %%tmm0\n\t"                           \
+			"tileloadd 1024(%[a], %[line], 1), %%tmm5\n\t"                      \
+			instruction " %%tmm7, %%tmm4, %%tmm1\n\t"                           \
+			instruction " %%tmm6, %%tmm5, %%tmm2\n\t"                           \
+			instruction " %%tmm7, %%tmm5, %%tmm3"                                \
+			:                                                                    \
+			: [a] "r"(a), [left] "r"(left), [right] "r"(right), [step] "r"(step), [line] "r"((int64_t)64) \
+			: "memory");                                                         \
+	}
+AMX_GROUP(amx_bf16, "tdpbf16ps")
+AMX_GROUP(amx_int8, "tdpbssd")
+
+inl void amx_some(int int8, const float *a, const float *left, const float *right, int64_t step) {
+	if (int8) amx_int8(a, left, right, step);
+	else amx_bf16(a, left, right, step);
+}
+
+// amx_groups adds groups of them, one after the other.
+inl void amx_groups(int int8, int64_t groups, const float *a, const float *b, int64_t step, int64_t second, tile_fetches *f) {
+	const int64_t next_lines = pieces(f->next_lines, larger(groups, 1)), stored_lines = pieces(f->stored_lines, larger(groups, 1));
+	for (; groups > 0; groups--, a += AMX_STEPS * AMX_ROWS, b += AMX_STEPS * step) {
+		amx_some(int8, a, b, b + second, step * 4);
+		fetch_for_tile(f, next_lines, stored_lines);
+	}
+}
+
+inl void amx_load_sums(const float *c) {
+	__asm__ volatile("tileloadd (%0, %1, 1), %%tmm0\n\ttileloadd 64(%0, %1, 1), %%tmm1\n\t"
+		"tileloadd (%2, %1, 1), %%tmm2\n\ttileloadd 64(%2, %1, 1), %%tmm3"
+		: : "r"(c), "r"((int64_t)NR * 4), "r"(c + 16 * NR) : "memory");
+}
+inl void amx_clear_sums(void) {
+	__asm__ volatile("tilezero %%tmm0\n\ttilezero %%tmm1\n\ttilezero %%tmm2\n\ttilezero %%tmm3" : : : "memory");
+}
+inl void amx_store_sums(float *c) {
+	__asm__ volatile("tilestored %%tmm0, (%0, %1, 1)\n\ttilestored %%tmm1, 64(%0, %1, 1)\n\t"
+		"tilestored %%tmm2, (%2, %1, 1)\n\ttilestored %%tmm3, 64(%2, %1, 1)"
+		: : "r"(c), "r"((int64_t)NR * 4), "r"(c + 16 * NR) : "memory");
+}
+
+// tile_amx is c [32,NR] (+)= a·b over steps words of depth. Words of b stand step floats apart, its second 16 columns second floats behind the
+// first. What a holds behind the last step is zeros; what b holds there is not read. Meanwhile it fetches.
+static void tile_amx(int int8, int64_t steps, const float *a, const float *b, int64_t step, int64_t second, float *c, int add,
+	tile_fetches *f) {
+	const int64_t groups = steps / AMX_STEPS, rest = steps % AMX_STEPS;
+	if (add) amx_load_sums(c);
+	else amx_clear_sums();
+	if (int8) amx_groups(1, groups, a, b, step, second, f);
+	else amx_groups(0, groups, a, b, step, second, f);
+	if (rest) {
+		float last[AMX_STEPS * NR];
+		b += groups * AMX_STEPS * step;
+		for (int64_t s = 0; s < AMX_STEPS; s++) {
+			vstore(last + s * NR, s < rest ? vload(b + s * step) : vzero());
+			vstore(last + s * NR + VL, s < rest ? vload(b + s * step + second) : vzero());
+		}
+		amx_some(int8, a + groups * AMX_STEPS * AMX_ROWS, last, last + VL, NR * 4);
+	}
+	amx_store_sums(c);
+}
+#else
+enum { AMX_ROWS = 0 };
+#endif
+
+#endif
