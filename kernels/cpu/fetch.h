@@ -13,26 +13,33 @@ typedef struct {
 	int64_t ld, lines, line, left;
 } fetches;
 
-// fetch_to fetches the next lines, into the first cache to be written where near is set, else into the second.
-inl void fetch_to(fetches *f, int64_t lines, const int near) {
+// fetch fetches the next lines into the second cache.
+inl void fetch(fetches *f, int64_t lines) {
 	for (lines = smaller(lines, f->left), f->left -= lines; lines > 0; lines--) {
-		if (near) __builtin_prefetch(f->at + f->line * 64, 1, 3);
-		else __builtin_prefetch(f->at + f->line * 64, 0, 2);
+		__builtin_prefetch(f->at + f->line * 64, 0, 2);
 		if (++f->line == f->lines) f->line = 0, f->at += f->ld;
 	}
 }
-inl void fetch(fetches *f, int64_t lines) { fetch_to(f, lines, 0); }
 
-// What is fetched while a tile is computed: its share of what comes next, and the lines that its store is about.
+// What the store of a tile is about, in one of the tensors that it reads or writes: rows rows from at on, ld bytes apart,
+typedef struct {
+	const char *at;
+	int64_t ld, rows;
+} tile_place;
+
+// fetch_rows fetches the next rows into the first cache, to be written: each is in a page of its own.
+inl void fetch_rows(tile_place *p, int64_t rows, const int64_t width, int64_t size) {
+	for (rows = smaller(rows, p->rows), p->rows -= rows; rows > 0; rows--, p->at += p->ld)
+		for (int64_t i = 0; i < width * 4; i += 64) __builtin_prefetch(p->at + i * size / 4, 1, 3);
+}
+
+// What is fetched while a tile is computed: lines of what comes next, and the places of what is stored.
 enum { MOST_STORED = 3 };
 typedef struct {
-	fetches next, stored[MOST_STORED];
-	int64_t next_lines, stored_lines; // of each
+	fetches next;
+	int64_t lines;
+	tile_place stored[MOST_STORED];
+	int64_t stored_size; // bytes of an element
 } tile_fetches;
-
-inl void fetch_for_tile(tile_fetches *f, int64_t next_lines, int64_t stored_lines) {
-	fetch(&f->next, next_lines);
-	for (int i = 0; i < MOST_STORED; i++) fetch_to(&f->stored[i], stored_lines, 1);
-}
 
 #endif

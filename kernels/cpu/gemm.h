@@ -66,6 +66,9 @@ PACKER(pack_columns, NR)
 #if GROUP
 PACKER(pack_grouped, IN_GROUPS)
 #endif
+#ifdef NATIVE_AMX
+PACKER(pack_tiled, IN_TILES)
+#endif
 
 static int64_t per_step(uint32_t precision) {
 #ifdef NATIVE_BF16
@@ -87,8 +90,8 @@ static int by_amx(const gemm *g) {
 #endif
 }
 
-// in_groups tells whether rows of a are packed in groups: with AVX2 where copying them makes panels, and the tile is one of fp32.
-static int in_groups(const gemm *g) { return by_amx(g) || (GROUP && VL == 8 && !g->a.by_depth && !whole_numbers(g)); }
+// in_groups tells whether rows of a are packed in groups: for AMX, and for tiles of fp32 where copying them makes groups.
+static int in_groups(const gemm *g) { return by_amx(g) || (GROUP && !g->a.by_depth && !whole_numbers(g) && per_step(g->precision) == 1); }
 
 // height_of is how many rows a tile has.
 static int64_t height_of(const gemm *g) { return by_amx(g) ? AMX_ROWS : MR; }
@@ -100,6 +103,12 @@ static int transposes_rows(const gemm *g) {
 
 // pack_a packs the rows of panels panels from row m on.
 static void pack_a(const gemm *g, float *to, int64_t m, int64_t panels, int64_t stride, int64_t k, int64_t kc) {
+#ifdef NATIVE_AMX
+	if (by_amx(g)) {
+		pack_tiled(to, &g->a, g->precision, m, panels, stride, k, kc);
+		return;
+	}
+#endif
 #if GROUP
 	if (in_groups(g)) {
 		pack_grouped(to, &g->a, g->precision, m, panels, stride, k, kc);
@@ -110,7 +119,7 @@ static void pack_a(const gemm *g, float *to, int64_t m, int64_t panels, int64_t 
 }
 
 // tile computes a tile, or adds to it, and fetches before it or meanwhile.
-static void tile(const gemm *g, int64_t kc, const float *a, const float *b, float *c, int add, const plain_tile *to, tile_fetches *f) {
+inl void tile(const gemm *g, int64_t kc, const float *a, const float *b, float *c, int add, const plain_tile *to, tile_fetches *f) {
 #ifdef NATIVE_AMX
 	if (by_amx(g)) {
 		const int64_t steps = pieces(kc, per_step(g->precision));
@@ -119,10 +128,11 @@ static void tile(const gemm *g, int64_t kc, const float *a, const float *b, floa
 		return;
 	}
 #endif
-	fetch_for_tile(f, f->next_lines, f->stored_lines);
-#if GROUP && VL == 8
+	fetch_for_tile(f, f->lines, MR);
+#if GROUP
 	if (in_groups(g)) {
-		tile_f32_groups(kc, a, b, c, add, to);
+		const int in_panels = VL == LINE && in_place(&g->packed, g->precision);
+		tile_f32_groups(kc, a, b, in_panels ? LINE : NR, in_panels ? g->packed.panel : VL, c, add, to);
 		return;
 	}
 #endif
@@ -203,7 +213,10 @@ static void gemm_cut_by_speed(gemm *g) {
 }
 
 // panel_floats is how far a panel of rows is from the next: room for a whole last group, and for what packing writes too much.
-inl int64_t panel_floats(const gemm *g, int64_t steps) { return (in_groups(g) ? pieces(steps, GROUP) * GROUP : steps) * height_of(g) + 16; }
+inl int64_t panel_floats(const gemm *g, int64_t steps) {
+	const int64_t group = by_amx(g) ? AMX_STEPS : in_groups(g) ? GROUP : 1;
+	return pieces(steps, group) * group * height_of(g) + 16;
+}
 
 // in_one_block tells whether the depth is not cut: the words of a packed weight are read as they lie then, and rows of few tiles stay in the
 // second cache all the same. Sums of AMX have the same bits either way.
@@ -247,11 +260,10 @@ typedef struct {
 	int64_t share;  // lines of it for each tile
 } gemm_step;
 
-// stored_lines are those that the store of a tile is about, in one of the tensors that it reads or writes: each row is in a page of its own.
-inl fetches stored_lines(const gemm *g, int which, int64_t m, int64_t n, int64_t rows) {
-	const int64_t lines = pieces(NR * g->stored_size, 64);
-	if (!g->stored[which]) return (fetches){0};
-	return (fetches){(const char *)g->stored[which] + (m * g->b.count + n) * g->stored_size, g->b.count * g->stored_size, lines, 0, rows * lines};
+// stored_at is the place of a tile in one of the tensors that its store is about.
+inl tile_place stored_at(const gemm *g, int which, int64_t m, int64_t n, int64_t rows) {
+	const int64_t size = g->stored_size, at = m * g->b.count + n;
+	return (tile_place){(const char *)g->stored[which] + at * size, g->b.count * size, g->stored[which] ? rows : 0};
 }
 
 // prefetch_sums fetches what the blocks before this one have summed: a chunk's sums are more than the nearer caches hold.
@@ -266,15 +278,14 @@ static void gemm_panel(const gemm *g, gemm_step *s, int64_t n, float *sums) {
 	const int64_t height = height_of(g), columns = smaller(NR, g->b.count - n), panels = pieces(s->end - s->m, height);
 	const int64_t next = n + NR < s->n_end ? n + NR : s->n, next_k = n + NR < s->n_end ? s->k : s->k + s->kc;
 	const int64_t next_kc = smaller(s->kc, g->b.depth - next_k);
-	tile_fetches f = {0};
+	tile_fetches f = {.stored_size = g->stored_size};
 	f.next = g->packed.words ? packed_lines(&g->packed, next, next_k, next_kc) : fetches_of(&g->b, next, NR, next_k, next_kc);
-	f.next_lines = pieces(f.next.left, panels);
-	f.stored_lines = height * pieces(NR * g->stored_size, 64);
+	f.lines = pieces(f.next.left, panels);
 	const int plainly = last && columns == NR && stores_plainly(g);
 	for (int64_t i = 0; i < panels; i++) {
 		const int64_t m = s->m + i * height, rows = smaller(height, s->end - m);
 		fetch(&s->ahead, s->share);
-		for (int which = 0; last && which < MOST_STORED; which++) f.stored[which] = stored_lines(g, which, m, n, rows);
+		for (int which = 0; last && which < MOST_STORED; which++) f.stored[which] = stored_at(g, which, m, n, rows);
 		if (s->block > 0) prefetch_sums(sums, height);
 		if (plainly && rows == height) {
 			const int64_t at = m * g->b.count + n;

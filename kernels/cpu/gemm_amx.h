@@ -6,11 +6,10 @@
 #ifndef ATOLL_GEMM_AMX_H
 #define ATOLL_GEMM_AMX_H
 
-#include "fetch.h"
 #include "gemm_tile.h"
 
 #ifdef NATIVE_AMX
-enum { AMX_ROWS = GROUP_ROWS, AMX_STEPS = GROUP };
+enum { AMX_ROWS = 32, AMX_STEPS = 16 };
 
 // amx_begin makes all eight tile registers of this thread 16 x 16 words, and amx_end gives them back: a thread that has none in use is cheaper
 // to interrupt. Between them the thread may use vectors, too.
@@ -50,10 +49,10 @@ inl void amx_some(int int8, const float *a, const float *left, const float *righ
 
 // amx_groups adds groups of them, one after the other.
 inl void amx_groups(int int8, int64_t groups, const float *a, const float *b, int64_t step, int64_t second, tile_fetches *f) {
-	const int64_t next_lines = pieces(f->next_lines, larger(groups, 1)), stored_lines = pieces(f->stored_lines, larger(groups, 1));
+	const int64_t lines = pieces(f->lines, larger(groups, 1)), rows = pieces(AMX_ROWS, larger(groups, 1));
 	for (; groups > 0; groups--, a += AMX_STEPS * AMX_ROWS, b += AMX_STEPS * step) {
 		amx_some(int8, a, b, b + second, step * 4);
-		fetch_for_tile(f, next_lines, stored_lines);
+		fetch_for_tile(f, lines, rows);
 	}
 }
 
@@ -92,7 +91,7 @@ static void tile_amx(int int8, int64_t steps, const float *a, const float *b, in
 	amx_store_sums(c);
 }
 #else
-enum { AMX_ROWS = 0 };
+enum { AMX_ROWS = 0, AMX_STEPS = 0 };
 #endif
 
 #endif

@@ -194,13 +194,13 @@ inl void pack_along(float *to, const gemm_operand *p, int64_t j, int64_t panels,
 	}
 }
 
-#if GROUP
-// pack_group copies a group of GROUP_ROWS rows from element j on, of which inside are in the matrix, and n values of each from depth k on;
-// zeros stand for the rest. ahead is load_square's.
-inl void pack_group(float *to, const gemm_operand *p, int64_t j, int64_t inside, int64_t k, int64_t n, int64_t ahead, enum conversion as) {
+#if VL == 8 || defined NATIVE_AMX
+// pack_group copies a group [height,steps] of rows from element j on, of which inside are in the matrix, and n values of each from depth k on;
+// zeros stand for the rest. A group is a vector wide. ahead is load_square's.
+inl void pack_group(float *to, const int height, const gemm_operand *p, int64_t j, int64_t inside, int64_t k, int64_t n, int64_t ahead, enum conversion as) {
 	const int size = p->dtype == DT_F32 ? 4 : 2;
 #pragma GCC unroll 32
-	for (int i = 0; i < GROUP_ROWS; i++) {
+	for (int i = 0; i < height; i++) {
 		const char *row = (const char *)p->start + ((j + i) * p->ld + k) * size;
 		if (ahead) __builtin_prefetch(row + ahead * p->ld * size, 0, 2);
 		vf v = vzero();
@@ -209,14 +209,14 @@ inl void pack_group(float *to, const gemm_operand *p, int64_t j, int64_t inside,
 		else
 #endif
 		if (i < inside) v = load_some(row, 0, n, as);
-		vstore(to + i * GROUP, v);
+		vstore(to + i * VL, v);
 	}
 }
 
-// turn_group makes such a group of an operand that is contiguous along its long side.
-inl void turn_group(float *to, const gemm_operand *p, int64_t j, int64_t inside, int64_t k, int64_t n, enum conversion as) {
+// turn_group makes such a group, of a multiple of VL rows, of an operand that is contiguous along its long side.
+inl void turn_group(float *to, const int height, const gemm_operand *p, int64_t j, int64_t inside, int64_t k, int64_t n, enum conversion as) {
 	const int per_step = in_words(as) ? 2 : 1;
-	for (int g = 0; g < GROUP_ROWS; g += VL) {
+	for (int g = 0; g < height; g += VL) {
 		vf r[VL];
 #pragma GCC unroll 16
 		for (int i = 0; i < VL; i++) {
@@ -225,40 +225,92 @@ inl void turn_group(float *to, const gemm_operand *p, int64_t j, int64_t inside,
 		}
 		transpose(r);
 #pragma GCC unroll 16
-		for (int i = 0; i < VL; i++) vstore(to + (g + i) * GROUP, r[i]);
+		for (int i = 0; i < VL; i++) vstore(to + (g + i) * VL, r[i]);
 	}
 }
 
-// pack_groups fills panels panels from element j on as the tiles of groups read them, each for depths k..k+kc-1, stride floats apart.
-inl void pack_groups(float *to, const gemm_operand *p, int64_t j, int64_t panels, int64_t stride, int64_t k, int64_t kc,
+// pack_groups fills panels panels of height rows from element j on as the tiles of groups read them, each for depths k..k+kc-1, stride floats
+// apart.
+inl void pack_groups(float *to, const int height, const gemm_operand *p, int64_t j, int64_t panels, int64_t stride, int64_t k, int64_t kc,
 	enum conversion as) {
-	const int64_t per_step = in_words(as) ? 2 : 1, whole = GROUP * per_step;
-	for (int64_t q = 0; q < panels; q++, j += GROUP_ROWS, to += stride) {
-		const int64_t inside = p->count - j, ahead = q + 1 < panels ? GROUP_ROWS : 0;
+	const int64_t per_step = in_words(as) ? 2 : 1, whole = VL * per_step;
+	for (int64_t q = 0; q < panels; q++, j += height, to += stride) {
+		const int64_t inside = p->count - j, ahead = q + 1 < panels ? height : 0;
 		float *group = to;
 		int64_t s = 0;
-		if (p->by_depth) {
-			for (; s + whole <= kc && inside >= GROUP_ROWS; s += whole, group += GROUP * GROUP_ROWS)
-				turn_group(group, p, j, GROUP_ROWS, k + s, whole, as);
-			for (; s < kc; s += whole, group += GROUP * GROUP_ROWS) turn_group(group, p, j, inside, k + s, kc - s, as);
+		if (height % VL == 0 && p->by_depth) {
+			for (; s + whole <= kc && inside >= height; s += whole, group += VL * height) turn_group(group, height, p, j, height, k + s, whole, as);
+			for (; s < kc; s += whole, group += VL * height) turn_group(group, height, p, j, inside, k + s, kc - s, as);
 			continue;
 		}
-		for (; s + whole <= kc && inside >= GROUP_ROWS; s += whole, group += GROUP * GROUP_ROWS)
-			pack_group(group, p, j, GROUP_ROWS, k + s, whole, ahead, as);
-		for (; s < kc; s += whole, group += GROUP * GROUP_ROWS) pack_group(group, p, j, inside, k + s, kc - s, 0, as);
+		for (; s + whole <= kc && inside >= height; s += whole, group += VL * height) pack_group(group, height, p, j, height, k + s, whole, ahead, as);
+		for (; s < kc; s += whole, group += VL * height) pack_group(group, height, p, j, inside, k + s, kc - s, 0, as);
 	}
 }
 #endif
 
-// IN_GROUPS stands for a width where rows are packed in groups.
-enum { IN_GROUPS = 0 };
+#if VL == 16
+// four_rows turns rows of four quarters into quarters of four rows.
+inl void four_rows(vf r[4]) {
+	const __m512 a = _mm512_shuffle_f32x4((__m512)r[0], (__m512)r[1], 0x44), b = _mm512_shuffle_f32x4((__m512)r[0], (__m512)r[1], 0xee);
+	const __m512 c = _mm512_shuffle_f32x4((__m512)r[2], (__m512)r[3], 0x44), d = _mm512_shuffle_f32x4((__m512)r[2], (__m512)r[3], 0xee);
+	r[0] = (vf)_mm512_shuffle_f32x4(a, c, 0x88);
+	r[1] = (vf)_mm512_shuffle_f32x4(a, c, 0xdd);
+	r[2] = (vf)_mm512_shuffle_f32x4(b, d, 0x88);
+	r[3] = (vf)_mm512_shuffle_f32x4(b, d, 0xdd);
+}
+
+// pack_quads makes the groups, of four steps each, of a vector of depth: MR rows from element j on, of which inside are in the matrix, and n
+// values of each. A store of four rows runs over into the next group, which is written after it: see pack_across.
+inl void pack_quads(float *to, const gemm_operand *p, int64_t j, int64_t inside, int64_t k, int64_t n, int64_t ahead, enum conversion as) {
+	const int size = p->dtype == DT_F32 ? 4 : 2;
+	vf r[MR + 2];
+#pragma GCC unroll 16
+	for (int i = 0; i < MR + 2; i++) {
+		const char *row = (const char *)p->start + ((j + i) * p->ld + k) * size;
+		if (ahead && i < MR) __builtin_prefetch(row + ahead * p->ld * size, 0, 2);
+		r[i] = i < MR && i < inside ? load_some(row, 0, n, as) : vzero();
+	}
+#pragma GCC unroll 4
+	for (int q = 0; q < MR + 2; q += 4) four_rows(r + q);
+#pragma GCC unroll 4
+	for (int s = 0; s < 4; s++) {
+		if (s * GROUP >= n) break;
+		for (int q = 0; q < MR + 2; q += 4) vstore(to + s * GROUP * MR + q * GROUP, r[q + s]);
+	}
+}
+
+// pack_quad_panels fills panels panels from element j on as tile_f32_groups reads them, each for depths k..k+kc-1, stride floats apart.
+inl void pack_quad_panels(float *to, const gemm_operand *p, int64_t j, int64_t panels, int64_t stride, int64_t k, int64_t kc, enum conversion as) {
+	for (int64_t q = 0; q < panels; q++, j += MR, to += stride) {
+		const int64_t inside = p->count - j, ahead = q + 1 < panels ? MR : 0;
+		int64_t s = 0;
+		for (; s + VL <= kc && inside >= MR; s += VL) pack_quads(to + s * MR, p, j, MR, k + s, VL, ahead, as);
+		for (; s < kc; s += VL) pack_quads(to + s * MR, p, j, inside, k + s, smaller(VL, kc - s), 0, as);
+	}
+}
+#endif
+
+// What stands for a width where rows are packed in groups: of MR rows, or of those of a tile of AMX.
+enum { IN_GROUPS = 0, IN_TILES = -1 };
 
 // pack fills panels panels from element j on, each for depths k..k+kc-1, stride floats apart.
 inl void pack(float *to, const gemm_operand *p, int64_t j, int64_t panels, int64_t stride, int width, int64_t k, int64_t kc,
 	enum conversion as) {
-#if GROUP
+#if VL == 16
 	if (width == IN_GROUPS) {
-		pack_groups(to, p, j, panels, stride, k, kc, as);
+		pack_quad_panels(to, p, j, panels, stride, k, kc, as);
+		return;
+	}
+#elif VL == 8
+	if (width == IN_GROUPS) {
+		pack_groups(to, MR, p, j, panels, stride, k, kc, as);
+		return;
+	}
+#endif
+#ifdef NATIVE_AMX
+	if (width == IN_TILES) {
+		pack_groups(to, AMX_ROWS, p, j, panels, stride, k, kc, as);
 		return;
 	}
 #endif

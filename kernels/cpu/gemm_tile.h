@@ -5,7 +5,7 @@
 #ifndef ATOLL_GEMM_TILE_H
 #define ATOLL_GEMM_TILE_H
 
-#include "vector.h"
+#include "fetch.h"
 
 // LINE is the words of a line of a packed panel: kernels.PanelWidth.
 enum { LINE = 16 };
@@ -23,11 +23,16 @@ enum { MR = 8 };
 enum { MR = 4 };
 #endif
 
-// GROUP is not 0 where rows of a may stand in groups of GROUP steps, [k/GROUP,GROUP_ROWS,GROUP]: they are packed by copying, and nothing is
+// fetch_for_tile fetches lines of what comes next, and rows of each place that the tile is stored to.
+inl void fetch_for_tile(tile_fetches *f, int64_t lines, int64_t rows) {
+	fetch(&f->next, lines);
+	for (int i = 0; i < MOST_STORED; i++) fetch_rows(&f->stored[i], rows, NR, f->stored_size);
+}
+
+// GROUP is not 0 where rows of a may stand in groups of GROUP steps, [k/GROUP,rows,GROUP]: they are packed by copying, and nothing is
 // transposed. The last group is whole, too; what is behind kc in it is zeros.
 #if VL == 8
 #define GROUP 8
-enum { GROUP_ROWS = MR };
 
 #define CLEAR(sum) "vpxor " sum ", " sum ", " sum "\n\t"
 #define CLEAR_SUMS                                                                              \
@@ -49,7 +54,9 @@ enum { GROUP_ROWS = MR };
 	MULTIPLY_ROW(k, "3") MULTIPLY_ROW(k, "4") MULTIPLY_ROW(k, "5")
 
 // In assembly, because GCC makes a pointer of each row and moves all six in each step, which costs what transposing does.
-inl void multiply_groups(int64_t kc, const float *a, const float *b, vf low[MR], vf high[MR]) {
+inl void multiply_groups(int64_t kc, const float *a, const float *b, int64_t step, int64_t second, vf low[MR], vf high[MR]) {
+	(void)step; // panels of b lie alike, packed or not
+	(void)second;
 	vf b0, b1, x;
 	int64_t groups = kc / GROUP, steps = kc % GROUP;
 	__asm__ volatile(
@@ -78,9 +85,31 @@ inl void multiply_groups(int64_t kc, const float *a, const float *b, vf low[MR],
 		:
 		: "memory", "cc");
 }
-#elif defined NATIVE_AMX
-#define GROUP 16
-enum { GROUP_ROWS = 32 };
+#elif VL == 16
+#define GROUP 4
+
+// multiply_groups gives in low and high the sums over k of rows in groups and of b, whose steps are step floats apart and the second vector of
+// each second floats behind the first.
+inl void multiply_groups(int64_t kc, const float *a, const float *b, int64_t step, int64_t second, vf low[MR], vf high[MR]) {
+	// Not unrolled: GCC would move sums from register to register.
+#define MULTIPLY_STEP                                                           \
+	do {                                                                        \
+		const vf left = vload(b), right = vload(b + second);                    \
+		_Pragma("GCC unroll 16") for (int i = 0; i < MR; i++) {                 \
+			const vf x = vset(a[i * GROUP]);                                    \
+			low[i] = vfma(x, left, low[i]);                                     \
+			high[i] = vfma(x, right, high[i]);                                  \
+		}                                                                       \
+	} while (0)
+#pragma GCC unroll 16
+	for (int i = 0; i < MR; i++) low[i] = high[i] = vzero();
+	for (; kc >= GROUP; kc -= GROUP, a += GROUP * (MR - 1)) {
+#pragma GCC unroll 1
+		for (int k = 0; k < GROUP; k++, a++, b += step) MULTIPLY_STEP;
+	}
+	for (; kc > 0; kc--, a++, b += step) MULTIPLY_STEP;
+#undef MULTIPLY_STEP
+}
 #else
 #define GROUP 0
 #endif
@@ -160,11 +189,12 @@ static void tile_f32_packed(int64_t kc, const float *restrict a, const float *re
 	finish_tile(low, high, c, add, to);
 }
 
-#if GROUP && VL == 8
-// The same on rows of a in groups, and of panels of b that lie alike packed or not.
-static void tile_f32_groups(int64_t kc, const float *restrict a, const float *restrict b, float *c, int add, const plain_tile *to) {
+#if GROUP
+// The same on rows of a in groups.
+static void tile_f32_groups(int64_t kc, const float *restrict a, const float *restrict b, int64_t step, int64_t second, float *c, int add,
+	const plain_tile *to) {
 	vf low[MR], high[MR];
-	multiply_groups(kc, a, b, low, high);
+	multiply_groups(kc, a, b, step, second, low, high);
 	finish_tile(low, high, c, add, to);
 }
 #endif

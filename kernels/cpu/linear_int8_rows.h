@@ -25,7 +25,7 @@ typedef struct {
 // int8_store makes floats of a tile's sums. The columns' scales stand before the words of their panel.
 static void int8_store(const gemm *g, int64_t m, int64_t n, int64_t rows, int64_t columns, const float *tile) {
 	const int8_rows *j = g->context;
-	float scaled[(GROUP == 16 ? 32 : MR) * NR];
+	float scaled[(AMX_ROWS ? AMX_ROWS : MR) * NR];
 	for (int64_t c = 0; c < NR; c += VL) {
 		const vf scale = vload(packed_at(&g->packed, n + c, 0) - LINE);
 		for (int64_t r = 0; r < rows; r++) {
