@@ -111,7 +111,7 @@ static int attention_cached(team *t, const atoll_call *c, void *const *arg, char
 	attention_call *a = &k.call;
 	if (check_start(arg[4], a->T, k.P, &k.start, error)) return 1;
 	const int few = a->T <= FEW_NEW;
-	if (attention_rooms(a, few ? line_floats(padded(a->D)) + line_floats(padded(k.P)) : attention_floats(a->D), error)) return 1;
+	if (attention_rooms(a, few ? line_floats(padded(a->D)) + line_floats(padded(k.P)) : attention_floats(a), error)) return 1;
 	team_for(t, a->B, cached_copy, &k);
 	if (few) team_for(t, a->B * a->H * a->T, cached_query, &k);
 	else team_for(t, a->B * a->H * pieces(a->T, QUERIES), cached_queries, &k);

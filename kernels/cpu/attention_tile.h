@@ -16,7 +16,11 @@ enum { BLOCK = 12 };
 #else
 enum { BLOCK = 6 };
 #endif
+#ifdef NATIVE_AMX
+enum { PANEL = 2 * VL, KEYS = 64 };
+#else
 enum { PANEL = 2 * VL, KEYS = 48 };
+#endif
 
 // A matrix whose element (row, step) is at start[row*row_stride + step*step_stride].
 typedef struct {

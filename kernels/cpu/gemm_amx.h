@@ -23,28 +23,29 @@ static void amx_begin(void) {
 }
 static void amx_end(void) { __asm__ volatile("tilerelease" : : : "memory"); }
 
-// AMX_GROUP adds to the four sums a group of 16 words: a [32,16], and two columns of b with step bytes from word to word.
-#define AMX_GROUP(name, instruction)                                             \
-	inl void name(const float *a, const float *left, const float *right, int64_t step) { \
-		__asm__ volatile(                                                        \
-			"tileloadd (%[left], %[step], 1), %%tmm6\n\t"                       \
-			"tileloadd (%[a], %[line], 1), %%tmm4\n\t"                          \
-			"tileloadd (%[right], %[step], 1), %%tmm7\n\t"                      \
-			instruction " %%tmm6, %%tmm4, %%tmm0\n\t"                           \
-			"tileloadd 1024(%[a], %[line], 1), %%tmm5\n\t"                      \
-			instruction " %%tmm7, %%tmm4, %%tmm1\n\t"                           \
-			instruction " %%tmm6, %%tmm5, %%tmm2\n\t"                           \
-			instruction " %%tmm7, %%tmm5, %%tmm3"                                \
-			:                                                                    \
-			: [a] "r"(a), [left] "r"(left), [right] "r"(right), [step] "r"(step), [line] "r"((int64_t)64) \
-			: "memory");                                                         \
+// AMX_GROUP adds to the four sums a group of 16 words: of 16 rows of a and the 16 below them, line bytes from row to row, and of two columns of b,
+// step bytes from word to word.
+#define AMX_GROUP(name, instruction)                                                                             \
+	inl void name(const void *a, const void *below, int64_t line, const float *left, const float *right, int64_t step) { \
+		__asm__ volatile(                                                                                        \
+			"tileloadd (%[left], %[step], 1), %%tmm6\n\t"                                                       \
+			"tileloadd (%[a], %[line], 1), %%tmm4\n\t"                                                          \
+			"tileloadd (%[right], %[step], 1), %%tmm7\n\t"                                                      \
+			instruction " %%tmm6, %%tmm4, %%tmm0\n\t"                                                           \
+			"tileloadd (%[below], %[line], 1), %%tmm5\n\t"                                                      \
+			instruction " %%tmm7, %%tmm4, %%tmm1\n\t"                                                           \
+			instruction " %%tmm6, %%tmm5, %%tmm2\n\t"                                                           \
+			instruction " %%tmm7, %%tmm5, %%tmm3"                                                                \
+			:                                                                                                    \
+			: [a] "r"(a), [below] "r"(below), [line] "r"(line), [left] "r"(left), [right] "r"(right), [step] "r"(step) \
+			: "memory");                                                                                         \
 	}
 AMX_GROUP(amx_bf16, "tdpbf16ps")
 AMX_GROUP(amx_int8, "tdpbssd")
 
 inl void amx_some(int int8, const float *a, const float *left, const float *right, int64_t step) {
-	if (int8) amx_int8(a, left, right, step);
-	else amx_bf16(a, left, right, step);
+	if (int8) amx_int8(a, a + 16 * AMX_STEPS, 64, left, right, step);
+	else amx_bf16(a, a + 16 * AMX_STEPS, 64, left, right, step);
 }
 
 // amx_groups adds groups of them, one after the other.
@@ -56,18 +57,19 @@ inl void amx_groups(int int8, int64_t groups, const float *a, const float *b, in
 	}
 }
 
-inl void amx_load_sums(const float *c) {
+// The sums are 32 x 32, ld bytes from row to row.
+inl void amx_load_sums(const float *c, int64_t ld) {
 	__asm__ volatile("tileloadd (%0, %1, 1), %%tmm0\n\ttileloadd 64(%0, %1, 1), %%tmm1\n\t"
 		"tileloadd (%2, %1, 1), %%tmm2\n\ttileloadd 64(%2, %1, 1), %%tmm3"
-		: : "r"(c), "r"((int64_t)NR * 4), "r"(c + 16 * NR) : "memory");
+		: : "r"(c), "r"(ld), "r"((const char *)c + 16 * ld) : "memory");
 }
 inl void amx_clear_sums(void) {
 	__asm__ volatile("tilezero %%tmm0\n\ttilezero %%tmm1\n\ttilezero %%tmm2\n\ttilezero %%tmm3" : : : "memory");
 }
-inl void amx_store_sums(float *c) {
+inl void amx_store_sums(float *c, int64_t ld) {
 	__asm__ volatile("tilestored %%tmm0, (%0, %1, 1)\n\ttilestored %%tmm1, 64(%0, %1, 1)\n\t"
 		"tilestored %%tmm2, (%2, %1, 1)\n\ttilestored %%tmm3, 64(%2, %1, 1)"
-		: : "r"(c), "r"((int64_t)NR * 4), "r"(c + 16 * NR) : "memory");
+		: : "r"(c), "r"(ld), "r"((char *)c + 16 * ld) : "memory");
 }
 
 // tile_amx is c [32,NR] (+)= a·b over steps words of depth. Words of b stand step floats apart, its second 16 columns second floats behind the
@@ -75,7 +77,7 @@ inl void amx_store_sums(float *c) {
 static void tile_amx(int int8, int64_t steps, const float *a, const float *b, int64_t step, int64_t second, float *c, int add,
 	tile_fetches *f) {
 	const int64_t groups = steps / AMX_STEPS, rest = steps % AMX_STEPS;
-	if (add) amx_load_sums(c);
+	if (add) amx_load_sums(c, NR * 4);
 	else amx_clear_sums();
 	if (int8) amx_groups(1, groups, a, b, step, second, f);
 	else amx_groups(0, groups, a, b, step, second, f);
@@ -88,7 +90,7 @@ static void tile_amx(int int8, int64_t steps, const float *a, const float *b, in
 		}
 		amx_some(int8, a + groups * AMX_STEPS * AMX_ROWS, last, last + VL, NR * 4);
 	}
-	amx_store_sums(c);
+	amx_store_sums(c, NR * 4);
 }
 #else
 enum { AMX_ROWS = 0, AMX_STEPS = 0 };

@@ -46,14 +46,17 @@ inl vf load_words(const void *p, int64_t i, int64_t n, enum conversion as) {
 	return words;
 }
 
+// interleave makes words of two halves of VL values each.
+inl vf interleave(vf halves) {
+	static const uint16_t pairs[2 * VL] = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14,
+		30, 15, 31};
+	return (vf)_mm512_permutexvar_epi16(_mm512_loadu_si512(pairs), (__m512i)halves);
+}
+
 // Words from two rows at k and k+1; the second is absent at the end of an odd depth.
 inl vf pair_rows(const void *p, int64_t i, int64_t ld, int64_t n, int second, enum conversion as) {
-	if (as == F32_TO_WORDS) {
-		static const uint16_t pairs[2 * VL] = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14,
-			30, 15, 31};
-		const vf both = two_to_bf16(load_some(p, i, n, F32_AS_IS), second ? load_some(p, i + ld, n, F32_AS_IS) : vzero());
-		return (vf)_mm512_permutexvar_epi16(_mm512_loadu_si512(pairs), (__m512i)both);
-	}
+	if (as == F32_TO_WORDS)
+		return interleave(two_to_bf16(load_some(p, i, n, F32_AS_IS), second ? load_some(p, i + ld, n, F32_AS_IS) : vzero()));
 	vu first = (vu)load_some(p, i, n, BF16_AS_IS) >> 16;
 	return (vf)(second ? first | (vu)load_some(p, i + ld, n, BF16_AS_IS) : first);
 }

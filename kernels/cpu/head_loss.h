@@ -27,8 +27,8 @@ static float softmax_row(float *logits, int64_t V, float *top) {
 	for (int64_t from = 0; from < V; from += 64 * VL) {
 		const int64_t end = smaller(V, from + 64 * VL);
 		vf part = vzero();
-		for (i = from; i + SIDE_BY_SIDE * VL <= end; i += SIDE_BY_SIDE * VL) part = vexp_rows(logits + i, VL, vset(max), part, SIDE_BY_SIDE);
-		for (; i + VL <= end; i += VL) part = vexp_rows(logits + i, VL, vset(max), part, 1);
+		for (i = from; i + SIDE_BY_SIDE * VL <= end; i += SIDE_BY_SIDE * VL) part = vexp_rows(logits + i, VL, vset(1), vset(max), part, SIDE_BY_SIDE);
+		for (; i + VL <= end; i += VL) part = vexp_rows(logits + i, VL, vset(1), vset(max), part, 1);
 		if (i < end) {
 			vf e = vexp(vload_n(logits + i, end - i) - vset(max));
 			vstore_n(logits + i, e, end - i);

@@ -31,7 +31,7 @@ static double peak_amx(int int8, int64_t steps, volatile float *sink) {
 	amx_clear_sums();
 	tile_fetches none = {0};
 	for (int64_t s = 0; s < blocks; s++) amx_groups(int8, BLOCK_GROUPS, a, b, NR, VL, &none);
-	amx_store_sums(c);
+	amx_store_sums(c, NR * 4);
 	amx_end();
 	sink[2] = c[0];
 	return (double)blocks * BLOCK_GROUPS * AMX_ROWS * NR * AMX_STEPS * (int8 ? 8 : 4);

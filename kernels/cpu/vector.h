@@ -247,10 +247,10 @@ inl vf vexp(vf x) {
 	return x;
 }
 
-// vexp_rows replaces n vectors, stride floats apart, by their e^(x - most), and adds them to sum one after the other.
-inl vf vexp_rows(float *at, int64_t stride, vf most, vf sum, const int n) {
+// vexp_rows replaces n vectors, stride floats apart, by their e^(scale*x - most), and adds them to sum one after the other.
+inl vf vexp_rows(float *at, int64_t stride, vf scale, vf most, vf sum, const int n) {
 	vf x[SIDE_BY_SIDE];
-	EACH(n) x[i] = vload(at + i * stride) - most;
+	EACH(n) x[i] = vfma(scale, vload(at + i * stride), -most);
 	vexp_each(x, n);
 	EACH(n) vstore(at + i * stride, x[i]);
 	EACH(n) sum += x[i];
