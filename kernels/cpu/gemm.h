@@ -10,8 +10,8 @@
 #include "gemm_side.h"
 
 // KC steps of depth: a panel of b (16 KB with AVX2) stays in the first cache while it meets all rows of the chunk. A step is
-// one value of k, or two where bf16 is packed in words.
-enum { KC = 256, ROWS = VL == 16 ? 504 : 264, COLUMNS = 1024 / NR * NR };
+// one value of k, or two where bf16 is packed in words. For AMX the second cache is near enough, and sums go there and back less often.
+enum { KC = 256, AMX_KC = 512, ROWS = VL == 16 ? 504 : 264, COLUMNS = 1024 / NR * NR };
 
 typedef struct gemm gemm;
 
@@ -170,6 +170,9 @@ static void plain_store(const gemm *g, int64_t m, int64_t n, int64_t rows, int64
 		}
 }
 
+// block_steps is how many steps a block of the depth has at most.
+static int64_t block_steps(const gemm *g) { return by_amx(g) ? AMX_KC : KC; }
+
 // What it costs to pack a value, counted in multiply-adds of the tile.
 enum { PACKING = 8, AMX_PACKING = 64 };
 
@@ -188,8 +191,8 @@ static int64_t gemm_cut(gemm *g, int64_t row_chunks, int64_t column_chunks) {
 // or a multiple of them, unless that makes packing too dear.
 static void gemm_cut_best(gemm *g) {
 	const int64_t M = g->a.count, N = g->b.count, workers = team_size(g->team);
-	const int64_t steps = larger(KC / 4, smaller(KC, pieces(g->a.depth, per_step(g->precision))));
-	const int64_t fewest_rows = larger(1, pieces(M, ROWS * KC / steps)), fewest_columns = larger(1, pieces(N, COLUMNS));
+	const int64_t most = block_steps(g), steps = larger(most / 4, smaller(most, pieces(g->a.depth, per_step(g->precision))));
+	const int64_t fewest_rows = larger(1, pieces(M, ROWS * most / steps)), fewest_columns = larger(1, pieces(N, COLUMNS));
 	const int64_t most_rows = smaller(fewest_rows + workers, larger(1, pieces(M, height_of(g))));
 	int64_t rows = fewest_rows, columns = fewest_columns, least = INT64_MAX;
 	for (int64_t r = fewest_rows; r <= most_rows; r++)
@@ -229,7 +232,7 @@ static size_t gemm_plan(gemm *g, team *t) {
 	team_weigh(t);
 	gemm_cut_best(g);
 	gemm_cut_by_speed(g);
-	g->depth = in_one_block(g) ? larger(1, K) : KC * per_step(g->precision);
+	g->depth = in_one_block(g) ? larger(1, K) : block_steps(g) * per_step(g->precision);
 	g->blocks = larger(1, pieces(K, g->depth));
 	const int64_t steps = pieces(smaller(K, g->depth), per_step(g->precision));
 	g->a_floats = (size_t)(g->rows / height_of(g) * panel_floats(g, steps) + 15) & ~(size_t)15;
