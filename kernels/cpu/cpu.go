@@ -1,4 +1,4 @@
-// Package cpu runs kernels in C on the machine's processors: AVX-512 (with bf16 products where the CPU has them), AVX2
+// Package cpu runs kernels in C on the machine's processors: AVX-512 (with AMX or bf16 products where the CPU has them), AVX2
 // and plain C from the same sources, chosen when a device is made.
 //
 // The result of a program depends on its inputs and on the variant, never on the number of threads or on timing. A

@@ -33,8 +33,7 @@ typedef struct team team;
 // arguments, NULL where absent. It returns 0, or 1 after writing what is wrong with its data to error (256 bytes).
 typedef int atoll_kernel_fn(team *t, const atoll_call *c, void *const *arg, char *error);
 
-// One instruction set's kernels: variant_avx512.c, variant_avx2.c and variant_portable.c each fill one of these from the
-// same sources.
+// One instruction set's kernels: each variant_*.c fills one of these from the same sources.
 typedef struct {
 	const char *name;
 	// peak does steps rounds of register arithmetic as the products of that precision do it, on two numbers at sink, and

@@ -3,6 +3,7 @@ package predict
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 
@@ -35,11 +36,14 @@ func (s Sampling) Validate() error {
 }
 
 // PromptChunk is how many tokens of a long prompt are read at one time.
-const PromptChunk = 64
+const PromptChunk = 256
 
-// readSizes are how many tokens the decoder's programs read at one time. A row of padding costs as much as a token, and the weights
-// are read once for all: a short prompt is best read by a small program.
-var readSizes = [...]int{1, 8, PromptChunk}
+// readSizes are how many tokens the decoder's programs read at one time.
+var readSizes = [...]int{1, 8, 64, PromptChunk}
+
+// weightsInTokens says what running a program costs besides its tokens, of which padding costs as much as others: reading the weights takes
+// as long as computing with some 20 tokens (AVX2, fp32) to 85 (AMX, bf16).
+const weightsInTokens = 64
 
 // decoder holds the programs that put tokens into one pair of caches, by the number of tokens; each is compiled when it is
 // first wanted.
@@ -100,17 +104,23 @@ func (m *Model) Generate(ctx context.Context, prompt string, s Sampling, emit fu
 	return made, out.close()
 }
 
-// reader gives the program that reads the next of so many tokens, behind those in the caches, and how many it takes of them: all,
-// with padding, in the smallest program that can, or else as many as the largest one reads.
+// reader gives the program that reads the next of so many tokens, behind those in the caches, and how many it takes of them.
 func (m *Model) reader(tokens, from int) (*engine.Program, int, error) {
-	chosen := 0
+	n := cheapestSize(tokens, m.decoder.room-from)
+	p, err := m.decoderProgram(n)
+	return p, min(tokens, readSizes[n]), err
+}
+
+// cheapestSize is the place in readSizes of the program that costs least for each token it reads of so many, where the caches have room for
+// all it writes.
+func cheapestSize(tokens, room int) int {
+	chosen, least := 0, math.Inf(1)
 	for n, size := range readSizes {
-		if readSizes[chosen] < tokens && from+size <= m.decoder.room {
-			chosen = n
+		if cost := float64(weightsInTokens+size) / float64(min(tokens, size)); cost < least && size <= room {
+			chosen, least = n, cost
 		}
 	}
-	p, err := m.decoderProgram(chosen)
-	return p, min(tokens, readSizes[chosen]), err
+	return chosen
 }
 
 // decoderProgram compiles a program unless it is there.

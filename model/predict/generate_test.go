@@ -83,6 +83,7 @@ func TestGreedyEqualsFullPasses(t *testing.T) {
 		{"empty prompt", 20, "", 10},
 		{"window slides", 20, "hello", 40},
 		{"two chunks", 150, strings.Repeat("a prompt ", 12), 8},
+		{"chunks of all sizes", 400, strings.Repeat("a prompt ", 37), 3},
 		{"prompt fills the window", 80, strings.Repeat("x", 79), 4},
 		{"prompt beyond the window", 70, strings.Repeat("abc", 40), 6},
 		{"one position", 1, "hello", 5},
@@ -101,12 +102,13 @@ func TestGreedyEqualsFullPasses(t *testing.T) {
 	}
 }
 
-// TestReader: a prompt is read by the smallest program that holds it, and never past the caches' end.
+// TestReader: a prompt is read by the program that takes least for each of its tokens, and never past the caches' end.
 func TestReader(t *testing.T) {
 	m := over(t, open(t, cpu.Options{Threads: 1}), tiny(100), nil)
 	m.decoder = &decoder{room: 100}
 	for _, c := range []struct{ tokens, from, size, taken int }{
-		{1, 0, 1, 1}, {2, 0, 8, 2}, {8, 5, 8, 8}, {9, 0, 64, 9}, {64, 0, 64, 64}, {80, 0, 64, 64}, {16, 64, 8, 8}, {5, 95, 1, 1}, {1, 99, 1, 1},
+		{1, 0, 1, 1}, {2, 0, 8, 2}, {8, 5, 8, 8}, {9, 0, 8, 8}, {15, 0, 64, 15}, {64, 0, 64, 64}, {80, 0, 64, 64}, {16, 64, 8, 8}, {5, 95, 1, 1},
+		{1, 99, 1, 1},
 	} {
 		p, taken, err := m.reader(c.tokens, c.from)
 		if err != nil || len(p.Ints(gpt2.Tokens)) != c.size || taken != c.taken {
@@ -115,6 +117,11 @@ func TestReader(t *testing.T) {
 	}
 	if len(m.decoder.made) != 3 {
 		t.Errorf("%d programs were compiled, want each of 3 once", len(m.decoder.made))
+	}
+	for _, c := range []struct{ tokens, room, size int }{{160, 1000, 64}, {161, 1000, 256}, {161, 255, 64}, {900, 1000, 256}, {3, 2, 1}} {
+		if size := readSizes[cheapestSize(c.tokens, c.room)]; size != c.size {
+			t.Errorf("%d tokens in room for %d: a program of %d, want %d", c.tokens, c.room, size, c.size)
+		}
 	}
 }
 
