@@ -20,8 +20,7 @@ int attention_wide(const attention_shape *s, uint32_t precision, const CUdevicep
 }
 
 gpu_grid attention_blocks(const attention_shape *s, int64_t B, int rows, int z) {
-	int blocks = (s->T + rows - 1) / rows; // without rows there is one, which looks at lengths
-	return (gpu_grid){(unsigned)(B * s->H), (unsigned)(blocks ? blocks : 1), (unsigned)z};
+	return (gpu_grid){(unsigned)(B * s->H * ATTENTION_BLOCKS(s->T, rows)), 1, (unsigned)z};
 }
 
 CUresult attention_forward(gpu *g, const attention_pass *p) {

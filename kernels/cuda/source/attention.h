@@ -17,6 +17,9 @@ typedef struct {
 
 enum { ATTENTION_THREADS = 128, ATTENTION_WARPS = 4 };
 
+// How many blocks of so many rows a head takes: one at least, which looks at lengths.
+#define ATTENTION_BLOCKS(T, rows) ((T) > 0 ? ((T) + (rows) - 1) / (rows) : 1)
+
 // Head sizes that tensor cores serve are padded to one of four widths W; larger ones take the plain kernels.
 enum { ATTENTION_WIDEST = 128 };
 #define ATTENTION_WIDTH(D) ((D) <= 32 ? 32 : (D) <= 64 ? 64 : (D) <= 96 ? 96 : ATTENTION_WIDEST)

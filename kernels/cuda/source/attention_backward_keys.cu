@@ -115,9 +115,9 @@ template <int W, typename Half> static __device__ __forceinline__ void backward_
 	SHARED(Half, keys);
 	Half *values = keys + BLOCK * W;
 	const attention_shape &s = c.shape;
-	attention_place at = place_of(s, c.lengths, c.fault, c.call);
+	attention_place at = place_of(s, BLOCK, false, c.lengths, c.fault, c.call);
 	if (at.rows < 0) return;
-	int first = blockIdx.y * BLOCK, local = warp_of() * OWN; // the first blocks have most to look at
+	int first = at.first, local = warp_of() * OWN;
 	float dk[M][W / 8][4], dv[M][W / 8][4], factor[M][2], one[M][2];
 	clear(dk), clear(dv);
 	if (first < at.rows) gather_keys<W>(c, at, keys, values, (query_tile<W, Half> *)(values + BLOCK * W), dk, dv, first);

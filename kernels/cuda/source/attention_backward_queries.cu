@@ -96,9 +96,9 @@ template <int W, typename Half> static __device__ __forceinline__ void backward_
 	constexpr int OWN = QUERIES_OWN(W), M = OWN / 16, BLOCK = OWN * ATTENTION_WARPS;
 	SHARED(Half, queries);
 	const attention_shape &s = c.shape;
-	attention_place at = place_of(s, c.lengths, c.fault, c.call);
+	attention_place at = place_of(s, BLOCK, true, c.lengths, c.fault, c.call);
 	if (at.rows < 0) return;
-	int row = (gridDim.y - 1 - blockIdx.y) * BLOCK, mine = row + warp_of() * OWN; // those with most to look at first
+	int row = at.first, mine = row + warp_of() * OWN;
 	float sums[M][W / 8][4];
 	clear(sums);
 	if (row < at.rows) gather_queries<W>(c, at, queries, sums, row, mine, min(row + BLOCK, at.rows));

@@ -64,10 +64,10 @@ template <int W, typename Act> static __device__ __forceinline__ void attention_
 	SHARED(float, weights);
 	float *room = weights + EDGE * EDGE;
 	const attention_shape &s = c.shape;
-	attention_place at = place_of(s, c.lengths, c.fault, c.call);
+	attention_place at = place_of(s, EDGE, true, c.lengths, c.fault, c.call);
 	int first = first_position(s, c.start, c.fault, c.call);
 	if (at.rows < 0 || first < 0) return;
-	int row = (gridDim.y - 1 - blockIdx.y) * EDGE, end = row < at.rows ? first + min(row + EDGE, at.rows) : 0;
+	int row = at.first, end = row < at.rows ? first + min(row + EDGE, at.rows) : 0;
 	head_rows<const Act> q = query_rows(c.q, s, at), k = key_rows(c.k, s, at), v = key_rows(c.v, s, at);
 	philox dropout = dropout_of(c.seed, s);
 	plain_softmax state;

@@ -66,10 +66,10 @@ template <typename Act> static __device__ __forceinline__ void plain_queries(con
 	SHARED(float, weights);
 	float *room = weights + EDGE * EDGE, *delta = room + DEPTH * 128;
 	const attention_shape &s = c.shape;
-	attention_place at = place_of(s, c.lengths, c.fault, c.call);
+	attention_place at = place_of(s, EDGE, true, c.lengths, c.fault, c.call);
 	if (at.rows < 0) return;
 	plain_head<Act> head = head_of(c, at);
-	int row = (gridDim.y - 1 - blockIdx.y) * EDGE, end = row < at.rows ? min(row + EDGE, at.rows) : 0;
+	int row = at.first, end = row < at.rows ? min(row + EDGE, at.rows) : 0;
 	float sums[ROWS][W / 16], scores[ROWS][COLUMNS], ds[ROWS][COLUMNS], lse[ROWS], factor[ROWS];
 	clear(sums);
 	find_delta(delta, c, head, row);
@@ -115,10 +115,10 @@ template <typename Act> static __device__ __forceinline__ void plain_keys(const 
 	SHARED(float, weights);
 	float *room = weights + EDGE * EDGE;
 	const attention_shape &s = c.shape;
-	attention_place at = place_of(s, c.lengths, c.fault, c.call);
+	attention_place at = place_of(s, EDGE, false, c.lengths, c.fault, c.call);
 	if (at.rows < 0) return;
 	plain_head<Act> head = head_of(c, at);
-	int key = blockIdx.y * EDGE, column = blockIdx.z * W;
+	int key = at.first, column = blockIdx.z * W;
 	float dk[ROWS][W / 16], dv[ROWS][W / 16], p[ROWS][COLUMNS], ds[ROWS][COLUMNS], factor[ROWS], one[ROWS];
 	clear(dk), clear(dv);
 	for (int row = key; row < at.rows; row += EDGE) {

@@ -49,11 +49,10 @@ template <int W, typename Half> static __device__ __forceinline__ void attention
 	constexpr int OWN = FORWARD_OWN(W), M = OWN / 16, BLOCK = OWN * ATTENTION_WARPS;
 	SHARED(Half, queries);
 	const attention_shape &s = c.shape;
-	attention_place at = place_of(s, c.lengths, c.fault, c.call);
+	attention_place at = place_of(s, BLOCK, true, c.lengths, c.fault, c.call);
 	int first = first_position(s, c.start, c.fault, c.call);
 	if (at.rows < 0 || first < 0) return;
-	int row = (gridDim.y - 1 - blockIdx.y) * BLOCK; // blocks with most to look at come first, which evens out the end
-	int mine = row + warp_of() * OWN;
+	int row = at.first, mine = row + warp_of() * OWN;
 	float sums[M][W / 8][4];
 	softmax_state<M> state;
 	clear(sums);

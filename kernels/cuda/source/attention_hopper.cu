@@ -171,11 +171,10 @@ template <int W, typename Half>
 static __device__ __forceinline__ void attention_hopper(const forward_call<Half> &c, const tensor_map *map) {
 	SHARED(unsigned char, shared);
 	const attention_shape &s = c.shape;
-	attention_place at = place_of(s, c.lengths, c.fault, c.call);
+	attention_place at = place_of(s, HOPPER_QUERIES, true, c.lengths, c.fault, c.call);
 	if (at.rows < 0) return;
 	hopper_room<Half> room = hopper_room_at<W, Half>(shared);
-	int row = (gridDim.y - 1 - blockIdx.y) * HOPPER_QUERIES; // blocks with most to look at come first, which evens out the end
-	int end = row < at.rows ? min(row + HOPPER_QUERIES, at.rows) : 0, tiles = (end + KEYS - 1) / KEYS;
+	int row = at.first, end = row < at.rows ? min(row + HOPPER_QUERIES, at.rows) : 0, tiles = (end + KEYS - 1) / KEYS;
 	begin_barriers(room);
 	if (warp_of() < 4) {
 		give_registers<24>();

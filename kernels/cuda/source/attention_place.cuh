@@ -1,4 +1,5 @@
-// Where a block of an attention kernel stands: blocks lie along x by head of a sequence, along y by rows.
+// Where a block of an attention kernel stands: blocks lie along x, those of a head of a sequence side by side, so that what they
+// read in common is in the second cache when the next one wants it.
 #pragma once
 
 #include "attention_tile.cuh"
@@ -7,13 +8,18 @@
 struct attention_place {
 	int b, h, rows;
 	int64_t head; // b*H + h
+	int first;    // row of the block
 };
 
-static __device__ __forceinline__ attention_place place_of(const attention_shape &s, const int32_t *lengths, fault_record *fault,
-	int call) {
+// place_of is the place of a block of so many rows. The first blocks of a head are those with its first rows, or, where they look
+// back at more the further behind they stand, with its last ones: those with most to do begin first, which evens out the end.
+static __device__ __forceinline__ attention_place place_of(const attention_shape &s, int rows, bool look_back, const int32_t *lengths,
+	fault_record *fault, int call) {
 	attention_place at;
-	at.head = blockIdx.x;
-	at.b = blockIdx.x / s.H, at.h = blockIdx.x % s.H;
+	int blocks = ATTENTION_BLOCKS(s.T, rows), block = blockIdx.x % blocks;
+	at.head = blockIdx.x / blocks;
+	at.b = (int)at.head / s.H, at.h = (int)at.head % s.H;
+	at.first = (look_back ? blocks - 1 - block : block) * rows;
 	at.rows = lengths ? lengths[at.b] : s.T;
 	if (at.rows >= 0 && at.rows <= s.T) return at;
 	if (threadIdx.x == 0) report(fault, call, FAULT_LENGTH, at.rows, s.T, at.b);
