@@ -160,6 +160,7 @@ static int rounds_twice(const product *p, const order *o) {
 
 static int make_order(const gpu *g, const cublaslt *lt, const product *p, order *o) {
 	memset(o, 0, sizeof *o);
+	if (p->rows_alone && p->precision == DT_F32 && !gpu_tf32(g)) return 0;
 	if (!order_operands(g, p, o)) return 0;
 	if (p->a_sums || p->b_sums) {
 		if (!order_sums(p, o)) return 0;

@@ -127,6 +127,9 @@ func TestByCublasLtShapes(t *testing.T) {
 			if c.kernel == kernels.HeadLoss {
 				want = 3
 			}
+			if c.kernel == kernels.Linear && precision == kernels.F32 {
+				want = 0 // a row has the bits of the row alone
+			}
 			for run, made := range []int64{want, want, 0} { // plainly, captured, from the graph
 				got := productsOf(t, d, func() {
 					if err := p.Run(); err != nil {

@@ -10,7 +10,7 @@ static product linear_product(const gpu *g, const atoll_call *c, const CUdevicep
 	return (product){.M = c->dims[N], .N = c->dims[O], .K = c->dims[I], .a = arg[X], .b = arg[W], .c = arg[Y],
 		.b_transposed = c->dims[TRANSPOSED] != 0, .a_type = c->precision, .b_type = DT_F32, .c_type = c->precision,
 		.precision = c->precision, .bias = arg[B], .pre = arg[PRE], .gelu = c->dims[GELU] != 0, .add = arg[RES],
-		.workspace = gpu_scratch(g)};
+		.rows_alone = 1, .workspace = gpu_scratch(g)};
 }
 
 CUresult launch_linear(gpu *g, const atoll_call *c, const CUdeviceptr *arg) {

@@ -28,6 +28,9 @@ typedef struct {
 	// M is no number of rows that may be more or fewer from one run to the next (the gradient of a weight): how the sums over K are
 	// cut up may then depend on M too.
 	int fixed_rows;
+	// A row of c in float32 has the same bits whatever other rows there are. cublasLt takes another algorithm, with other sums, for
+	// another M, so it makes such a product only where operands may be rounded to TF32.
+	int rows_alone;
 	CUdeviceptr workspace;           // gpu_product_workspace bytes, at a multiple of 256
 } product;
 
