@@ -64,20 +64,25 @@ static product dh_product(const head *t, int64_t n, int64_t rows) {
 		.precision = precision, .workspace = t->workspace};
 }
 
-// dwte (+)= dlogitsᵀ·h: the first chunk as the call's mode says, and the others add.
-static product dwte_product(const head *t, int64_t n, int64_t rows) {
+// whole is how many tokens dwte has in its first product. For 50257 of them, which is no multiple of 8, cublasLt has the kernels of an
+// A100 alone, which take an H200 750 us where its own would take 450; those behind the last multiple of 64 get another product.
+static int64_t whole(const head *t) { return t->half ? t->V / 64 * 64 : t->V; }
+
+// dwte (+)= dlogitsᵀ·h, of the tokens from first to end-1: the first chunk as the call's mode says, and the others add.
+static product dwte_product(const head *t, int64_t n, int64_t rows, int64_t first, int64_t end) {
 	uint32_t precision = t->call->precision;
-	return (product){.M = t->V, .N = t->C, .K = rows, .a = t->logits, .b = t->arg[H] + n * t->C * size(t), .c = t->arg[DWTE],
-		.a_transposed = 1, .a_stride = t->columns * 4 / size(t), .a_type = precision, .b_type = precision, .c_type = DT_F32,
+	return (product){.M = end - first, .N = t->C, .K = rows, .a = t->logits + first * size(t), .b = t->arg[H] + n * t->C * size(t),
+		.c = t->arg[DWTE] + first * t->C * 4, .a_transposed = 1, .a_stride = t->columns * 4 / size(t), .a_type = precision, .b_type = precision, .c_type = DT_F32,
 		.precision = precision, .mode = n == 0 ? (int)t->call->dims[5] : MODE_ACCUMULATE, .step = t->arg[STEP], .fixed_rows = 1,
 		.workspace = t->workspace};
 }
 
 // products_workspace is the most that a product of so many rows wants.
 static size_t products_workspace(const gpu *g, const head *t, int64_t rows) {
-	const product all[] = {logits_product(t, 0, rows), dh_product(t, 0, rows), dwte_product(t, 0, rows)};
+	const product all[] = {logits_product(t, 0, rows), dh_product(t, 0, rows), dwte_product(t, 0, rows, 0, whole(t)),
+		dwte_product(t, 0, rows, whole(t), t->V)};
 	size_t most = 0;
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 4; i++) {
 		size_t wanted = gpu_product_workspace(g, &all[i]);
 		if (wanted > most) most = wanted;
 	}
@@ -113,13 +118,18 @@ static CUresult losses_of(gpu *g, const head *t, int64_t n, int64_t rows) {
 		(unsigned)(HEAD_ROOM_BYTES + kept * tile_bytes), params);
 }
 
+static CUresult gradient_of_wte(gpu *g, const head *t, int64_t n, int64_t rows) {
+	const product most = dwte_product(t, n, rows, 0, whole(t)), rest = dwte_product(t, n, rows, whole(t), t->V);
+	CUresult e = most.M ? gpu_product(g, &most) : CUDA_SUCCESS;
+	return e || !rest.M ? e : gpu_product(g, &rest);
+}
+
 static CUresult chunk(gpu *g, const head *t, int64_t n, int64_t rows) {
-	const product logits = logits_product(t, n, rows), dh = dh_product(t, n, rows), dwte = dwte_product(t, n, rows);
+	const product logits = logits_product(t, n, rows), dh = dh_product(t, n, rows);
 	CUresult e = rows ? gpu_product(g, &logits) : CUDA_SUCCESS;
 	if (!e && rows) e = losses_of(g, t, n, rows);
 	if (!e && t->arg[DH]) e = gpu_product(g, &dh);
-	if (!e && t->arg[DWTE]) e = gpu_product(g, &dwte);
-	return e;
+	return e || !t->arg[DWTE] ? e : gradient_of_wte(g, t, n, rows);
 }
 
 static CUresult sum(gpu *g, const head *t) {
