@@ -170,6 +170,7 @@ static int make_order(const gpu *g, const cublaslt *lt, const product *p, order 
 		if ((p->gelu || p->derivative_of) && !order_gelu(lt, p, o)) return 0;
 	}
 	if (!order_storing(lt, p, o) || rounds_twice(p, o)) return 0;
+	o->key.adds = o->beta != &zero;
 	o->key.alignment_a = alignment(o->a), o->key.alignment_b = alignment(o->b);
 	o->key.alignment_c = alignment(o->c), o->key.alignment_d = alignment(o->d);
 	return 1;

@@ -64,6 +64,14 @@ typedef enum {
 	CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES = 8,
 } cublasLtMatmulPreferenceAttributes_t;
 
+// Of an algorithm, as numbers whose meaning the library keeps to itself but for the cluster's shape.
+typedef enum {
+	CUBLASLT_ALGO_CONFIG_CUSTOM_OPTION = 5,    // uint32_t
+	CUBLASLT_ALGO_CONFIG_CLUSTER_SHAPE_ID = 8, // uint16_t
+} cublasLtMatmulAlgoConfigAttributes_t;
+
+enum { CUBLASLT_CLUSTER_SHAPE_2x1x1 = 3, CUBLASLT_CLUSTER_SHAPE_1x2x1 = 5 };
+
 typedef struct cublasLtContext *cublasLtHandle_t;
 typedef struct cublasLtMatmulDescOpaque *cublasLtMatmulDesc_t;
 typedef struct cublasLtMatrixLayoutOpaque *cublasLtMatrixLayout_t;
@@ -107,6 +115,9 @@ struct CUstream_st;
 	     (cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t A, cublasLtMatrixLayout_t B, \
 	      cublasLtMatrixLayout_t C, cublasLtMatrixLayout_t D, cublasLtMatmulPreference_t preference, int wanted,  \
 	      cublasLtMatmulHeuristicResult_t *results, int *count))                                                 \
+	CALL(cublasLtMatmulAlgoConfigGetAttribute, cublasStatus_t,                                                  \
+	     (const cublasLtMatmulAlgo_t *algo, cublasLtMatmulAlgoConfigAttributes_t what, void *value, size_t bytes, \
+	      size_t *written))                                                                                      \
 	CALL(cublasLtMatmul, cublasStatus_t,                                                                        \
 	     (cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void *alpha, const void *a,                  \
 	      cublasLtMatrixLayout_t A, const void *b, cublasLtMatrixLayout_t B, const void *beta, const void *c,    \

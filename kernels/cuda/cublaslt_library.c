@@ -86,6 +86,7 @@ static int start_one(cublaslt *lt, int candidate) {
 cublaslt *cublaslt_start(CUstream stream, int capability) {
 	cublaslt *lt = calloc(1, sizeof *lt);
 	if (!lt) return NULL;
+	lt->capability = capability;
 	// Before Hopper the GELU epilogues exist, but in bf16 they are slower than a product and a pass over its result.
 	lt->fuses_gelu = capability >= 90;
 	char first[CUBLASLT_TEXT_BYTES]; // why not, of the library that is wanted most

@@ -5,7 +5,7 @@
 #include "cublaslt.h"
 #include "launch.h"
 
-enum { CUBLASLT_TEXT_BYTES = 512, CUBLASLT_PLANS = 1024, CUBLASLT_WORKSPACE = 32 << 20 };
+enum { CUBLASLT_TEXT_BYTES = 512, CUBLASLT_PLANS = 1024, CUBLASLT_WORKSPACE = 32 << 20, CUBLASLT_ALGORITHMS = 8 };
 
 #define CUBLASLT_POINTER(name, result, arguments) result(*name) arguments;
 
@@ -22,7 +22,7 @@ typedef struct {
 	uint32_t a_transposed, b_transposed;
 	uint32_t epilogue, pointer_mode; // cublasLtEpilogue_t, cublasLtPointerMode_t
 	uint32_t alignment_a, alignment_b, alignment_c, alignment_d; // bytes, up to 256; c is what is added, d the result
-	uint32_t tf32, zero; // operands in float32 are rounded to TF32
+	uint32_t tf32, adds; // operands in float32 are rounded to TF32; something is added to the product, the bias aside
 } cublaslt_key;
 
 // A key of zeroes is a free place: no product has M 0.
@@ -36,7 +36,7 @@ typedef struct cublaslt {
 	cublaslt_library calls;
 	cublasLtHandle_t handle; // NULL: products are made without cublasLt
 	CUdeviceptr one;         // 1.0f on the device
-	int fuses_gelu;
+	int fuses_gelu, capability;
 	int64_t products; // made by it so far
 	int plan_count;
 	cublaslt_plan plans[CUBLASLT_PLANS]; // a hash table with linear probing

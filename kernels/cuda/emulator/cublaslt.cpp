@@ -145,14 +145,31 @@ EXPORT cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cu
 	cublaslt_product p = described(desc, A, B, C, D);
 	if (cublasStatus_t s = cublaslt_allows(&p)) return s;
 	uint32_t rounding = CUBLASLT_REDUCTION_SCHEME_INPLACE | CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE;
-	cublaslt_algorithm algorithm = {CUBLASLT_MAGIC, {}, preference->schemes & rounding, (uint64_t)(p.m() * p.n() * 4), shape(&p)};
+	cublaslt_algorithm algorithm = {CUBLASLT_MAGIC, {}, preference->schemes & rounding, 0, (uint64_t)(p.m() * p.n() * 4), shape(&p)};
 	if (algorithm.workspace > preference->workspace) algorithm.workspace = 0;
 	for (int i = 0; i < 4; i++) algorithm.alignment[i] = preference->alignment[i] < 16 ? preference->alignment[i] : 16;
 	static_assert(sizeof algorithm <= sizeof results->algo);
-	*results = {};
-	memcpy(&results->algo, &algorithm, sizeof algorithm);
-	results->workspaceSize = algorithm.workspace, results->wavesCount = 1;
-	return *count = 1, CUBLAS_STATUS_SUCCESS;
+	for (; *count < wanted && algorithm.custom < 3; (*count)++, algorithm.custom++) {
+		cublasLtMatmulHeuristicResult_t *r = results + *count;
+		*r = {};
+		memcpy(&r->algo, &algorithm, sizeof algorithm);
+		r->workspaceSize = algorithm.workspace, r->wavesCount = 1;
+	}
+	return CUBLAS_STATUS_SUCCESS;
+}
+
+// An algorithm's attributes: those with the custom options 0, 1 and 2 do the same.
+EXPORT cublasStatus_t cublasLtMatmulAlgoConfigGetAttribute(const cublasLtMatmulAlgo_t *algo, cublasLtMatmulAlgoConfigAttributes_t what,
+	void *value, size_t bytes, size_t *written) {
+	FAIL(cublasLtMatmulAlgoConfigGetAttribute);
+	bool custom = what == CUBLASLT_ALGO_CONFIG_CUSTOM_OPTION;
+	if (!custom && what != CUBLASLT_ALGO_CONFIG_CLUSTER_SHAPE_ID) return CUBLAS_STATUS_NOT_SUPPORTED;
+	if (!algo || !value || bytes != (custom ? sizeof(uint32_t) : sizeof(uint16_t))) return CUBLAS_STATUS_INVALID_VALUE;
+	cublaslt_algorithm algorithm;
+	memcpy(&algorithm, algo, sizeof algorithm);
+	memcpy(value, &algorithm.custom, bytes); // its low bytes are the first
+	if (written) *written = bytes;
+	return CUBLAS_STATUS_SUCCESS;
 }
 
 static bool on_device(const void *p) { return allocation_of((const char *)p, sizeof(float)); }

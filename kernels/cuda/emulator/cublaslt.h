@@ -47,6 +47,7 @@ struct cublaslt_algorithm {
 	uint64_t magic;
 	uint32_t alignment[4];
 	uint32_t rounds_parts; // to D's type
+	uint32_t custom;       // what its attributes say
 	uint64_t workspace;
 	uint64_t shape; // a hash of what it was chosen for
 };
