@@ -109,7 +109,6 @@ case_table() {
 	[[ -x $cases ]] || { skip 'the case table' "no $cases: make gpu-bundle builds it"; return; }
 	((tiny)) && { skip 'the case table' '--tiny: the self-test ran its small cases'; return; }
 	check 'the case table' "$cases" -test.v -test.run '^(TestKernels|TestSameBits|TestFaults|TestPadding)$'
-	check "the case table of Hopper's attention" "$cases" -test.v -test.run '^TestHopper$'
 }
 
 # The sanitizer's tools run the small cases: a start with an empty cache.
@@ -132,9 +131,6 @@ kernel_table() {
 			# shellcheck disable=SC2086 # flags are several words
 			check "the kernels of $name in $precision" "$atoll" bench kernels --device "$device" $flags --seq "$sequence" --batch "$table_batch" --steps "$steps" --precision "$precision"
 		done
-		# The attention that is off until it was seen here: its line against that of the table in bf16.
-		# shellcheck disable=SC2086
-		check "the kernels of $name with Hopper's attention" env ATOLL_HOPPER=1 "$atoll" bench kernels --device "$device" $flags --seq "$sequence" --batch "$table_batch" --steps "$steps" --precision bf16
 	done
 }
 

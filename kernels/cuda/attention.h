@@ -31,9 +31,20 @@ typedef struct {
 
 CUresult attention_forward(gpu *g, const attention_pass *p);
 
-// attention_hopper is the way of sm_90a for packed rows. It suits where the environment has ATOLL_HOPPER=1 besides, since no
-// GPU has run it; shape.wide is set before.
+// A backward pass; delta is what its first kernel leaves for the second.
+typedef struct {
+	CUdeviceptr dqkv, dout, qkv, out, lse, delta, lengths, seed;
+	attention_shape shape;
+	int64_t B;
+	uint32_t precision;
+} attention_gradient;
+
+// attention_hopper is the way of sm_90a for packed rows; shape.wide is set before.
 int attention_hopper_suits(const gpu *g, const attention_pass *p);
 CUresult attention_hopper(gpu *g, const attention_pass *p);
+
+// The same for the gradient, of heads of 64 without dropout.
+int attention_hopper_suits_gradient(const gpu *g, const attention_gradient *a);
+CUresult attention_hopper_gradient(gpu *g, const attention_gradient *a);
 
 #endif

@@ -14,15 +14,8 @@ size_t attention_backward_workspace(const gpu *g, const atoll_call *c) {
 
 enum { DQKV, DOUT, QKV, OUT, LSE, LENGTHS, SEED };
 
-typedef struct {
-	CUdeviceptr dqkv, dout, qkv, out, lse, delta, lengths, seed;
-	attention_shape shape;
-	int64_t B;
-	uint32_t precision;
-} gradient;
-
 // launch queues one of the two kernels, for blocks of so many rows. z is for heads in several parts.
-static CUresult launch(gpu *g, gradient *a, const char *stem, int rows, int z, unsigned shared) {
+static CUresult launch(gpu *g, attention_gradient *a, const char *stem, int rows, int z, unsigned shared) {
 	CUdeviceptr faults = gpu_faults(g);
 	int call = gpu_call_index(g);
 	char name[GPU_NAME_BYTES];
@@ -31,7 +24,7 @@ static CUresult launch(gpu *g, gradient *a, const char *stem, int rows, int z, u
 		shared, params);
 }
 
-static CUresult launch_plain(gpu *g, gradient *a) {
+static CUresult launch_plain(gpu *g, attention_gradient *a) {
 	int parts = (a->shape.D + PLAIN_GRADIENT_WIDTH - 1) / PLAIN_GRADIENT_WIDTH;
 	if (parts == 0) parts = 1;
 	CUresult e = launch(g, a, "attention_backward_queries_plain", PLAIN_EDGE, parts, PLAIN_SHARED);
@@ -41,10 +34,11 @@ static CUresult launch_plain(gpu *g, gradient *a) {
 CUresult launch_attention_backward(gpu *g, const atoll_call *c, const CUdeviceptr *arg) {
 	if (c->dims[0] == 0) return CUDA_SUCCESS;
 	if (!attention_fits(c->dims[1], c->dims[1])) return CUDA_ERROR_INVALID_VALUE;
-	gradient a = {.dqkv = arg[DQKV], .dout = arg[DOUT], .qkv = arg[QKV], .out = arg[OUT], .lse = arg[LSE],
+	attention_gradient a = {.dqkv = arg[DQKV], .dout = arg[DOUT], .qkv = arg[QKV], .out = arg[OUT], .lse = arg[LSE],
 		.delta = gpu_scratch(g), .lengths = arg[LENGTHS], .seed = arg[SEED], .shape = attention_packed(c), .B = c->dims[0],
 		.precision = c->precision};
 	a.shape.wide = attention_wide(&a.shape, a.precision, arg, LSE);
+	if (attention_hopper_suits_gradient(g, &a)) return attention_hopper_gradient(g, &a);
 	if (a.precision == DT_F32 || a.shape.D > ATTENTION_WIDEST) return launch_plain(g, &a);
 	int W = ATTENTION_WIDTH(a.shape.D);
 	char stem[GPU_NAME_BYTES];

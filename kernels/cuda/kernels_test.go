@@ -18,23 +18,34 @@ func TestKernels(t *testing.T) {
 	kerneltest.Run(t, d, present(t, d))
 }
 
-// TestHopper is the table for the attention of sm_90a, which nothing but ATOLL_HOPPER switches on: with its tensor map refused, a
-// call that it suits fails, so the others did go through it.
+// TestHopper: the attention of sm_90a is what a GPU of compute capability 9.0 takes: with its tensor map refused, a call that it suits
+// fails, so those of TestKernels did go through it. Dropout is not for its gradient.
 func TestHopper(t *testing.T) {
-	t.Setenv("ATOLL_HOPPER", "1")
+	emulated(t)
 	d := open(t)
-	kerneltest.Run(t, d, kerneltest.Options{Only: []kernels.Kernel{kernels.Attention}})
-	if !strings.Contains(os.Getenv("ATOLL_LIBCUDA"), "emulated") {
-		return // no other driver fails when it is told to
-	}
 	t.Setenv("DRIVER_FAIL", "cuTensorMapEncodeTiled:1")
-	for _, D := range []int64{64, 128} {
-		call := callOf(kernels.Attention, map[string]int64{"B": 2, "T": 130, "C": 2 * D, "H": 2, "salt": 1})
-		call.Precision = kernels.BF16
-		if err := runUnaligned(d, call, 0); err == nil {
-			t.Errorf("heads of %d did not go through a tensor map", D)
+	for _, c := range []struct {
+		kernel  kernels.Kernel
+		D       int64
+		dropout float32
+		fails   bool
+	}{
+		{kernels.Attention, 64, 0.1, true}, {kernels.Attention, 128, 0, true}, {kernels.Attention, 96, 0, false},
+		{kernels.AttentionBackward, 64, 0, true}, {kernels.AttentionBackward, 64, 0.1, false}, {kernels.AttentionBackward, 128, 0, false},
+	} {
+		call := callOf(c.kernel, map[string]int64{"B": 2, "T": 130, "C": 2 * c.D, "H": 2, "salt": 1})
+		call.Precision, call.Scalars[0] = kernels.BF16, c.dropout
+		if err := runUnaligned(d, call, 0); (err != nil) != c.fails {
+			t.Errorf("%v with heads of %d and dropout %v: error is %v, want one: %v", c.kernel, c.D, c.dropout, err, c.fails)
 		}
 	}
+}
+
+// TestBeforeHopper is the table for the attention of GPUs before sm_90a, and of those after it.
+func TestBeforeHopper(t *testing.T) {
+	emulated(t)
+	t.Setenv("DRIVER_FAIL", "capability:8")
+	kerneltest.Run(t, open(t), kerneltest.Options{Only: []kernels.Kernel{kernels.Attention, kernels.AttentionBackward}})
 }
 
 // The same where no argument may be read 16 bytes at a time.

@@ -61,8 +61,8 @@ func TestRecordLaunches(t *testing.T) {
 	d := open(t)
 	all := []kernels.DType{kernels.F32, kernels.BF16, kernels.F16}
 	recordCalls(t, d, all)
-	t.Setenv("ATOLL_HOPPER", "1")
-	recordCalls(t, d, all, kernels.Attention)
+	t.Setenv("RECORDER_MAJOR", "8")
+	recordCalls(t, open(t), all, kernels.Attention, kernels.AttentionBackward, kernels.AttentionCached)
 	if err := d.SetTF32(true); err != nil {
 		t.Fatal(err)
 	}

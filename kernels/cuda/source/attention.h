@@ -51,9 +51,12 @@ enum { PLAIN_EDGE = 64, PLAIN_DEPTH = 32, PLAIN_GRADIENT_WIDTH = 64 };
 enum { CACHED_KEYS = ATTENTION_THREADS };
 #define CACHED_SHARED ((CACHED_KEYS + ATTENTION_WARPS + 8 * ATTENTION_THREADS) * 4)
 
-// On sm_90a, heads of W = 64 and 128 may go another way: two warpgroups of 64 queries each and one that copies, tiles of 128
-// keys, two of which are under way. Tiles begin at a multiple of 1024 bytes; behind them lie the barriers.
-enum { HOPPER_THREADS = 384, HOPPER_QUERIES = 128, HOPPER_KEYS = 128, HOPPER_STAGES = 2, HOPPER_PANEL = 64 };
-#define HOPPER_SHARED(W) (1024 + (HOPPER_QUERIES + 2 * HOPPER_STAGES * HOPPER_KEYS) * (W) * 2 + (1 + 4 * HOPPER_STAGES) * 8)
+// On sm_90a, heads of W = 64 and 128 go another way: two warpgroups that own 64 rows of a tile each and one that copies; a block has
+// two tiles of its own, and two pairs of others are under way. Tiles begin at a multiple of 1024 bytes; behind them lie the barriers.
+enum { HOPPER_THREADS = 384, HOPPER_TILE = 128, HOPPER_STAGES = 2, HOPPER_PANEL = 64 };
+#define HOPPER_SHARED(W) (1024 + (2 + 2 * HOPPER_STAGES) * HOPPER_TILE * (W) * 2 + (2 + 4 * HOPPER_STAGES) * 8)
+
+// The gradients for heads of 64: two pairs of tiles of a block's own, HOPPER_STAGES pairs that pass by, 8 times 128 floats.
+#define HOPPER_GRADIENT_SHARED (1024 + (2 + HOPPER_STAGES) * 2 * HOPPER_TILE * 64 * 2 + 8 * HOPPER_TILE * 4 + (2 + 2 * HOPPER_STAGES) * 8)
 
 #endif

@@ -26,7 +26,7 @@ template <typename Act> struct cached_query {
 template <typename Act>
 static __device__ __forceinline__ cached_query<Act> query_of(const cached_call<Act> &c, int first) {
 	const attention_shape &s = c.shape;
-	attention_place at = {(int)(blockIdx.x / s.H), (int)(blockIdx.x % s.H), s.T, blockIdx.x};
+	attention_place at = {(int)(blockIdx.x / s.H), (int)(blockIdx.x % s.H), s.T, blockIdx.x, 0};
 	return {at, (int)blockIdx.y, first, first + (int)blockIdx.y, third(c.qkv, s, at, 0), third(c.qkv, s, at, 1),
 		third(c.qkv, s, at, 2), key_rows(c.keys, s, at), key_rows(c.values, s, at)};
 }

@@ -25,7 +25,8 @@ EXPORT int cuDeviceGet(int *device, int i) { return *device = i, 0; }
 EXPORT int cuDeviceGetName(char *name, int n, int d) { return snprintf(name, n, "recorder %d", d), 0; }
 EXPORT int cuDeviceTotalMem_v2(size_t *n, int d) { return *n = (size_t)1 << 40, d; }
 EXPORT int cuDeviceGetAttribute(int *v, int attribute, int d) {
-	*v = attribute == COMPUTE_CAPABILITY_MAJOR ? 9 : attribute == MULTIPROCESSOR_COUNT ? 132 : attribute == MOST_SHARED_MEMORY ? 232448 : 0;
+	const char *major = getenv("RECORDER_MAJOR");
+	*v = attribute == COMPUTE_CAPABILITY_MAJOR ? major ? atoi(major) : 9 : attribute == MULTIPROCESSOR_COUNT ? 132 : attribute == MOST_SHARED_MEMORY ? 232448 : 0;
 	return d;
 }
 HANDLE(cuDevicePrimaryCtxRetain, int device)
