@@ -56,9 +56,9 @@ static inline uint64_t swizzled_tile(const void *start, int panel) {
 	return at >> 4 | (uint64_t)(panel >> 4) << 16 | apart >> 4 << 32 | swizzle << 62;
 }
 
-template <typename Half>
-static __forceinline__ void multiply_tiles(float (&d)[16][4], uint64_t a, uint64_t b, int add, emulated_site at = EMULATED_HERE) {
-	emulated_multiply({d[0], nullptr, a, b, 128, add, std::is_same_v<Half, __half>}, at);
+template <typename Half, int N>
+static __forceinline__ void multiply_tiles(float (&d)[N][4], uint64_t a, uint64_t b, int add, emulated_site at = EMULATED_HERE) {
+	emulated_multiply({d[0], nullptr, a, b, 8 * N, add, std::is_same_v<Half, __half>}, at);
 }
 template <typename Half, int N>
 static __forceinline__ void multiply_weights(float (&d)[N][4], const uint32_t (&a)[4], uint64_t b,

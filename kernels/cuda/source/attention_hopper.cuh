@@ -48,9 +48,9 @@ static __device__ __forceinline__ void copy_rows(Half *to, const tensor_map *map
 		load_box(to + panel * TILE * PANEL, map, (int)column + panel * PANEL, row, b, ready);
 }
 
-// begin_scores begins the products of a warpgroup's 64 rows of a tile with the 128 rows of another one.
-template <int W, typename Half>
-static __device__ __forceinline__ void begin_scores(float (&scores)[TILE / 8][4], const Half *left, const Half *right) {
+// begin_scores begins the products of a warpgroup's 64 rows of a tile with 64 or 128 rows of another one.
+template <int W, int N, typename Half>
+static __device__ __forceinline__ void begin_scores(float (&scores)[N][4], const Half *left, const Half *right) {
 	settle(scores);
 	products_begin();
 #pragma unroll
@@ -62,13 +62,13 @@ static __device__ __forceinline__ void begin_scores(float (&scores)[TILE / 8][4]
 	products_commit();
 }
 
-// begin_sums begins the products of weights, 128 a row, with the rows of a tile.
-template <int W, typename Half>
-static __device__ __forceinline__ void begin_sums(float (&sums)[W / 8][4], const uint32_t (&weights)[TILE / 16][4], const Half *right) {
+// begin_sums begins the products of weights, 64 or 128 a row, with as many rows of a tile.
+template <int W, int K, typename Half>
+static __device__ __forceinline__ void begin_sums(float (&sums)[W / 8][4], const uint32_t (&weights)[K][4], const Half *right) {
 	settle(sums);
 	products_begin();
 #pragma unroll
-	for (int i = 0; i < TILE / 16; i++)
+	for (int i = 0; i < K; i++)
 		multiply_weights<Half>(sums, weights[i], swizzled_tile(right + i * 16 * PANEL, TILE * PANEL * 2));
 	products_commit();
 }
@@ -80,10 +80,10 @@ static __device__ __forceinline__ void free_tile(uint64_t *barrier) {
 }
 
 // round_weights rounds sums to the left operand of begin_sums.
-template <typename Half>
-static __device__ __forceinline__ void round_weights(uint32_t (&p)[TILE / 16][4], const float (&scores)[TILE / 8][4]) {
+template <typename Half, int K>
+static __device__ __forceinline__ void round_weights(uint32_t (&p)[K][4], const float (&scores)[2 * K][4]) {
 #pragma unroll
-	for (int i = 0; i < TILE / 16; i++)
+	for (int i = 0; i < K; i++)
 #pragma unroll
 		for (int j = 0; j < 4; j++) p[i][j] = pair<Half>(scores[2 * i + j / 2][j % 2 * 2], scores[2 * i + j / 2][j % 2 * 2 + 1]);
 }

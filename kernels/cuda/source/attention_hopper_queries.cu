@@ -47,33 +47,60 @@ static __device__ __forceinline__ void differ(float (&ds)[TILE / 8][4], const fl
 		for (int e = 0; e < 4; e++) ds[n][e] = p[n][e] * (ds[n][e] - known.delta[e / 2]);
 }
 
+// An owner's share of a tile of queries: the sums so far, and ds of the tile of keys that was the last, as it meets these keys.
+struct query_sums {
+	float dq[1][WIDTH / 8][4];
+	uint32_t ds[TILE / 16][4];
+};
+
+// passing is where the n-th tile of the block lies.
+template <typename Half> static __device__ __forceinline__ const Half *passing(const gradient_room<Half> &room, int n) {
+	return room.passing + 2 * (n % STAGES) * TILE_HALVES;
+}
+
+// add_before begins to add what the tile before the n-th gives.
+template <typename Half>
+static __device__ __forceinline__ void add_before(query_sums &sums, const gradient_room<Half> &room, int n) {
+	begin_sums<WIDTH>(sums.dq[0], sums.ds, passing(room, n + STAGES - 1));
+}
+
+// see_tile makes ds of the n-th tile, while what the one before it gives is added. There is none before the first: an if around products
+// would have the compiler wait for each.
+template <bool first, typename Half>
+static __device__ __forceinline__ void see_tile(query_sums &sums, const gradient_room<Half> &room, const Half *q,
+	const row_statistics &known, float unit, int query, int key, int n) {
+	float scores[1][TILE / 8][4], ds[TILE / 8][4];
+	barrier_wait(room.ready + n % STAGES, n / STAGES % 2);
+	begin_scores<WIDTH>(scores[0], q, passing(room, n));
+	begin_scores<WIDTH>(ds, q + TILE_HALVES, passing(room, n) + TILE_HALVES);
+	if constexpr (!first) add_before(sums, room, n);
+	products_wait<first ? 1 : 2>();
+	settle(scores[0]);
+	if (key + TILE - 1 > query) hide_later(scores, query, key);
+	exponentiate(scores[0], known, unit);
+	products_wait<first ? 0 : 1>();
+	settle(ds);
+	differ(ds, scores[0], known);
+	if constexpr (!first) {
+		products_wait<0>();
+		settle(sums.dq[0]);
+		free_tile(room.released + (n + STAGES - 1) % STAGES);
+	}
+	round_weights<Half>(sums.ds, ds);
+}
+
 // sum_queries sums dq of an owner's queries over the tiles of a part, the n-th of the block being the first of them.
 template <typename Half>
-static __device__ __forceinline__ void sum_queries(float (&sums)[1][WIDTH / 8][4], const gradient_room<Half> &room, const Half *own,
-	const hopper_part &part, const hopper_owner &owner, const row_statistics &known, float unit, int n) {
-	const Half *q = own + owner.group * 64 * PANEL, *dout = q + TILE_HALVES;
-	float scores[1][TILE / 8][4], ds[TILE / 8][4];
-	uint32_t weights[TILE / 16][4];
-	int mine = part.tile * TILE + owner.row;
-	for (int tile = part.begin; tile < part.end; tile++, n++) {
-		int stage = n % STAGES;
-		const Half *keys = room.passing + 2 * stage * TILE_HALVES, *values = keys + TILE_HALVES;
-		barrier_wait(room.ready + stage, n / STAGES % 2);
-		begin_scores<WIDTH>(scores[0], q, keys);
-		begin_scores<WIDTH>(ds, dout, values);
-		products_wait<1>();
-		settle(scores[0]);
-		if (tile == part.tile) hide_later(scores, mine, tile * TILE);
-		exponentiate(scores[0], known, unit);
-		products_wait<0>();
-		settle(ds);
-		differ(ds, scores[0], known);
-		round_weights<Half>(weights, ds);
-		begin_sums<WIDTH>(sums[0], weights, keys);
-		products_wait<0>();
-		settle(sums[0]);
-		free_tile(room.released + stage);
-	}
+static __device__ __forceinline__ void sum_queries(query_sums &sums, const gradient_room<Half> &room, const Half *own,
+	const row_statistics &known, float unit, const hopper_part &part, const hopper_owner &owner, int n) {
+	const Half *q = own + owner.group * 64 * PANEL;
+	int query = part.tile * TILE + owner.row;
+	see_tile<true>(sums, room, q, known, unit, query, part.begin * TILE, n++);
+	for (int tile = part.begin + 1; tile < part.end; tile++, n++) see_tile<false>(sums, room, q, known, unit, query, tile * TILE, n);
+	add_before(sums, room, n);
+	products_wait<0>();
+	settle(sums.dq[0]);
+	free_tile(room.released + (n + STAGES - 1) % STAGES);
 }
 
 template <typename Half> static __device__ __forceinline__ void hopper_queries(const gradient_call<Half> &c, const tensor_map *qkv,
@@ -84,15 +111,17 @@ template <typename Half> static __device__ __forceinline__ void hopper_queries(c
 		for (int i = 0, n = 0; i < count_of(at, s.T); i++) {
 			hopper_part part = part_of<false>(at, s.T, i);
 			Half *own = room.own + 2 * i * TILE_HALVES;
-			float sums[1][WIDTH / 8][4];
+			query_sums sums;
 			row_statistics known;
-			clear(sums);
+			clear(sums.dq);
 			find_statistics(known, c, at, part.tile * TILE + owner.row);
-			if (part.begin < part.end) barrier_wait(room.own_ready + i, 0);
-			sum_queries(sums, room, own, part, owner, known, s.scale * LOG2E, n);
+			if (part.begin < part.end) {
+				barrier_wait(room.own_ready + i, 0);
+				sum_queries(sums, room, own, known, s.scale * LOG2E, part, owner, n);
+			}
 			n += part.end - part.begin;
 			group_barrier(owner); // the tile of queries was read by all of the owner
-			put_sums(third(c.dqkv, s, at, 0), own, sums, s.scale, owner, part.tile * TILE, s);
+			put_sums(third(c.dqkv, s, at, 0), own, sums.dq, s.scale, owner, part.tile * TILE, s);
 		}
 	});
 }

@@ -16,9 +16,16 @@
 
 // multiply_tiles sets (or adds to) d the product of 64 rows of one tile and, as columns, N rows of another, over 16 columns of
 // each.
+template <typename Half> static __device__ void multiply_tiles(float (&d)[8][4], uint64_t a, uint64_t b, int add);
 template <typename Half> static __device__ void multiply_tiles(float (&d)[16][4], uint64_t a, uint64_t b, int add);
 
 #define MULTIPLY_TILES(Half, name)                                                                            \
+	template <> __device__ __forceinline__ void multiply_tiles<Half>(float (&d)[8][4], uint64_t a, uint64_t b, int add) { \
+		asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %34, 0;\n"                                                \
+		             "wgmma.mma_async.sync.aligned.m64n64k16.f32." name "." name " {" REGISTERS_32 "}, "             \
+		             "%32, %33, p, 1, 1, 0, 0;\n}"                                                                  \
+		             : SUMS_32(d, 0) : "l"(a), "l"(b), "r"(add) : "memory");                                          \
+	}                                                                                                          \
 	template <> __device__ __forceinline__ void multiply_tiles<Half>(float (&d)[16][4], uint64_t a, uint64_t b, int add) { \
 		asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %66, 0;\n"                                                \
 		             "wgmma.mma_async.sync.aligned.m64n128k16.f32." name "." name " {" REGISTERS_64 "}, "            \
