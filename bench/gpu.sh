@@ -2,8 +2,10 @@
 # All that is to be measured on a machine with a GPU, into one file: bench/results/gpu-DATE-MODEL.md.
 #
 # Needs bin/atoll from make gpu (make gpu-bundle packs it with what stands beside it here) and no Go, no compiler, no network.
-# nvidia-smi, PyTorch and compute-sanitizer are used where they are; what is missing is said in the file and skipped. Exits with
-# 1 if a check failed. bench/gpu.sh --tiny tries the script itself on small shapes, on the emulated driver too (ATOLL_LIBCUDA).
+# nvidia-smi, PyTorch and compute-sanitizer are used where they are; what is missing is said in the file and skipped. No command
+# gets more than LIMIT seconds (120), so that the file is there when a machine is lent for a while only: what is wanted most comes
+# first. Exits with 1 if a check failed. bench/gpu.sh --tiny tries the script itself on small shapes, on the emulated driver too
+# (ATOLL_LIBCUDA).
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -24,16 +26,17 @@ done
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 export XDG_CACHE_HOME=$scratch/cache # self-tests are remembered there, not where the user's are
-failed=() skipped=()
+failed=() skipped=() limit=${LIMIT:-120}
 
-# Shapes: T of training and of the table, batches to try from the largest, measured steps, turns of A B.
-sequence=1024 table_batch=32 batches='64 32 16 8 4' steps=20 turns=2 references=trainer/reference/testdata
-models=('gpt2|--model gpt2|--layers 12 --width 768 --heads 12 --vocab 50257'
-	'gpt2-medium|--model gpt2-medium|--layers 24 --width 1024 --heads 16 --vocab 50257')
+# Shapes: T of training and of the table, measured steps, turns of A B, and for each model the batches of training: of those that a
+# comma parts, the first whose step runs.
+sequence=1024 table_batch=32 steps=20 fp32_steps=3 turns=2 references=trainer/reference/testdata
+models=('gpt2|--model gpt2|--layers 12 --width 768 --heads 12 --vocab 50257|32,16,8,4 64'
+	'gpt2-medium|--model gpt2-medium|--layers 24 --width 1024 --heads 16 --vocab 50257|32,16,8,4')
 if ((tiny)); then
-	sequence=16 table_batch=2 batches='4 2' steps=1 turns=1 references=trainer/reference/testdata/classify
+	sequence=16 table_batch=2 steps=1 fp32_steps=1 turns=1 references=trainer/reference/testdata/classify
 	size='--layers 1 --width 32 --heads 2 --vocab 300'
-	models=("mini|--model mini $size|$size")
+	models=("mini|--model mini $size|$size|4,2")
 fi
 
 # gpu_model is the GPU's name as a part of a file name.
@@ -51,12 +54,12 @@ say() { printf '%s\n' "$*" | tee -a "$out"; }
 section() { say ''; say "## $*"; say ''; }
 skip() { skipped+=("$1"); say "SKIPPED: $1: $2"; }
 
-# shown runs a command and puts the command and all it prints into the file; its exit code stays.
+# shown runs a command and puts the command and all it prints into the file; its exit code stays: 124 where it took too long.
 shown() {
 	local code
 	say '```'
 	say "\$ $*"
-	"$@" 2>&1 | tee -a "$out"
+	timeout "$limit" "$@" 2>&1 | tee -a "$out"
 	code=${PIPESTATUS[0]}
 	((code == 0)) || say "(exit $code)"
 	say '```'
@@ -123,23 +126,21 @@ sanitizer() {
 }
 
 kernel_table() {
-	section 'Kernels'
-	local name flags peer precision
+	section "Kernels in $1"
+	local name flags precision=$1 steps=$2
 	for model in "${models[@]}"; do
-		IFS='|' read -r name flags peer <<<"$model"
-		for precision in bf16 fp32; do
-			# shellcheck disable=SC2086 # flags are several words
-			check "the kernels of $name in $precision" "$atoll" bench kernels --device "$device" $flags --seq "$sequence" --batch "$table_batch" --steps "$steps" --precision "$precision"
-		done
+		IFS='|' read -r name flags _ <<<"$model"
+		# shellcheck disable=SC2086 # flags are several words
+		check "the kernels of $name in $precision" "$atoll" bench kernels --device "$device" $flags --seq "$sequence" --batch "$table_batch" --steps "$steps" --precision "$precision"
 	done
 }
 
-# largest is the first batch whose step runs, with the reason on standard error where none does.
+# largest is the first of the batches whose step runs, with the reason on standard error where none does.
 largest() {
 	local batch
-	for batch in $batches; do
+	for batch in ${2//,/ }; do
 		# shellcheck disable=SC2086
-		"$atoll" bench train --device "$device" $1 --seq "$sequence" --batch "$batch" --steps 1 --precision bf16 >/dev/null 2>"$scratch/why" && { echo "$batch"; return; }
+		timeout "$limit" "$atoll" bench train --device "$device" $1 --seq "$sequence" --batch "$batch" --steps 1 --precision bf16 >/dev/null 2>"$scratch/why" && { echo "$batch"; return; }
 	done
 	return 1
 }
@@ -150,16 +151,33 @@ have_torch() { [[ -f bench/peers/gpu_train.py ]] && "$python" -c 'import torch' 
 turn() {
 	local who=$1
 	shift
-	if ! "$@" >"$scratch/json" 2>"$scratch/why"; then
-		failed+=("$who"); say "| $who | failed: $(tail -n 1 "$scratch/why" | cut -c 1-300) | | | |"
+	if ! timeout "$limit" "$@" >"$scratch/json" 2>"$scratch/why"; then
+		failed+=("$who"); say "| $who | failed, or not done in $limit s: $(tail -n 1 "$scratch/why" | cut -c 1-300) | | | |"
 		return
 	fi
 	say "| $who | $(number tokens_per_second <"$scratch/json") | $(number milliseconds <"$scratch/json") | $(number peak_share <"$scratch/json") | $(number device_bytes <"$scratch/json") |"
 }
 
+# training_of is the table of a model at the first of some batches that runs.
+training_of() {
+	local name=$1 flags=$2 peer=$3 batch n
+	batch=$(largest "$flags" "$4") || { failed+=("training of $name"); say "FAILED: training of $name: $(tail -n 1 "$scratch/why" | cut -c 1-300)"; return; }
+	say "$name, batch $batch (the first of $4 that runs), $steps steps, in turns:"
+	say ''
+	say '| | tokens/s | ms a step | share of the rated peak | bytes of the GPU |'
+	say '|---|---|---|---|---|'
+	for ((n = 1; n <= turns; n++)); do
+		# shellcheck disable=SC2086
+		turn "atoll, turn $n" "$atoll" bench train --device "$device" $flags --seq "$sequence" --batch "$batch" --steps "$steps" --precision bf16 --json
+		# shellcheck disable=SC2086
+		((peers)) && turn "PyTorch, turn $n" "$python" bench/peers/gpu_train.py $peer --seq "$sequence" --batch "$batch" --steps "$steps" $peer_device
+	done
+	say ''
+}
+
 training() {
 	section "Training, T $sequence, bf16"
-	local name flags peer batch n peers=0
+	local name flags peer batches wanted peers=0
 	if have_torch; then
 		peers=1
 		shown "$python" -c 'import torch; print("torch", torch.__version__, "CUDA", torch.version.cuda, "GPU:", torch.cuda.is_available() and torch.cuda.get_device_name())'
@@ -167,19 +185,10 @@ training() {
 		skip PyTorch "$python has no torch, or bench/peers is not beside the script"
 	fi
 	for model in "${models[@]}"; do
-		IFS='|' read -r name flags peer <<<"$model"
-		batch=$(largest "$flags") || { failed+=("training of $name"); say "FAILED: training of $name: $(tail -n 1 "$scratch/why" | cut -c 1-300)"; continue; }
-		say "$name, batch $batch (the largest of $batches that runs), $steps steps, in turns:"
-		say ''
-		say '| | tokens/s | ms a step | share of the rated peak | bytes of the GPU |'
-		say '|---|---|---|---|---|'
-		for ((n = 1; n <= turns; n++)); do
-			# shellcheck disable=SC2086
-			turn "atoll, turn $n" "$atoll" bench train --device "$device" $flags --seq "$sequence" --batch "$batch" --steps "$steps" --precision bf16 --json
-			# shellcheck disable=SC2086
-			((peers)) && turn "PyTorch, turn $n" "$python" bench/peers/gpu_train.py $peer --seq "$sequence" --batch "$batch" --steps "$steps" $peer_device
+		IFS='|' read -r name flags peer batches <<<"$model"
+		for wanted in $batches; do
+			training_of "$name" "$flags" "$peer" "$wanted"
 		done
-		say ''
 	done
 	command -v nvidia-smi >/dev/null && shown nvidia-smi --query-gpu=clocks.sm,clocks.mem,temperature.gpu,power.draw,clocks_event_reasons.active --format=csv
 }
@@ -192,9 +201,10 @@ facts
 self_test
 verify
 case_table
-sanitizer
-kernel_table
+kernel_table bf16 "$steps"
 training
+kernel_table fp32 "$fp32_steps"
+sanitizer
 section 'What did not go well'
 say "Failed: ${failed[*]:+$(printf '%s; ' "${failed[@]}")}"
 say "Skipped: ${skipped[*]:+$(printf '%s; ' "${skipped[@]}")}"
