@@ -99,7 +99,12 @@ func typicalCalls(k kernels.Kernel) []kernels.Call {
 				case kernels.Add, kernels.Dropout, kernels.GELUBackward, kernels.AdamW, kernels.GradNorm:
 					sizes["N"] = s.B * s.T * s.C
 				}
-				calls = append(calls, callOf(k, sizes))
+				call := callOf(k, sizes)
+				calls = append(calls, call)
+				if k == kernels.AttentionBackward { // with dropout there is no gradient by warpgroups
+					call.Scalars[0] = 0
+					calls = append(calls, call)
+				}
 			}
 		}
 	}
