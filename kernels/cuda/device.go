@@ -198,7 +198,7 @@ func (d *Device) Memory() (free, total int64, err error) {
 }
 
 // LogitsBytes is a 48th of the device's memory, from 64 MiB to 2 GiB: four chunks of 8,192 rows in a step of GPT-2 with 32 rows of 1,024
-// tokens on a GPU of 80 GB. With 99 chunks of 64 MiB the head took an H100 32 ms of a step: the gradient of the embedding, 154 MB, passes
+// tokens on a GPU of 80 GB. With 99 chunks of 64 MiB the head takes an H100 twice as long: the gradient of the embedding, 154 MB, passes
 // through its memory each time, and the products are small.
 func (d *Device) LogitsBytes() int64 {
 	const least, most, part = 64 << 20, 2 << 30, 48

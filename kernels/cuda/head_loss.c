@@ -118,6 +118,7 @@ static CUresult losses_of(gpu *g, const head *t, int64_t n, int64_t rows) {
 		(unsigned)(HEAD_ROOM_BYTES + kept * tile_bytes), params);
 }
 
+// gradient_of_wte queues the products of dwte for the rows from n on.
 static CUresult gradient_of_wte(gpu *g, const head *t, int64_t n, int64_t rows) {
 	const product most = dwte_product(t, n, rows, 0, whole(t)), rest = dwte_product(t, n, rows, whole(t), t->V);
 	CUresult e = most.M ? gpu_product(g, &most) : CUDA_SUCCESS;

@@ -37,8 +37,8 @@ type Options struct {
 	FusedGELU bool
 }
 
-// LargestFused is how far from 0 cublasLt's GELU within a product of bf16 holds. Its derivative takes the square, and at 1e25 is no
-// number; the GELU doubles its argument, and is infinite from 1.7e38 on (bench/results/gpu-2026-11-26-nvidia-h200-products.md).
+// LargestFused is how far from 0 cublasLt's GELU within a product of bf16 is held against ref. Its derivative takes the square, is right at
+// 2e19 and no number at 1e25; the GELU doubles its argument, and is infinite at 3e38 (bench/results/gpu-2026-11-26-nvidia-h200-products.md).
 const LargestFused = 1e19
 
 // Run holds device against ref on the whole table.
