@@ -169,9 +169,7 @@ static void attention_queries(const attention_call *k, const attention_head *h, 
 	int64_t floats;
 	attention_room room = attention_room_at(room_of(k, worker), room_depth(k), &floats);
 	const int64_t start = h->start;
-#ifdef NATIVE_AMX
 	if (by_tiles(k)) amx_begin();
-#endif
 	for (int64_t at = first, i = 0; at < end; at += PANEL, i++)
 		panel_begin(k, &room, &room.panel[i], h->queries, at, smaller(PANEL, end - at));
 	for (int64_t key = 0; key < start + end; key += KEYS) {
@@ -184,9 +182,7 @@ static void attention_queries(const attention_call *k, const attention_head *h, 
 	}
 	for (int64_t at = first, i = 0; at < end; at += PANEL, i++)
 		panel_end(k, &room, &room.panel[i], h->out, h->lse, at, smaller(PANEL, end - at));
-#ifdef NATIVE_AMX
 	if (by_tiles(k)) amx_end();
-#endif
 }
 
 // attention_floats is the memory that attention_queries takes for a worker.

@@ -324,9 +324,7 @@ inl fetches rows_after(const gemm *g, const gemm_step *s, int64_t chunk, int wor
 // gemm_chunk computes chunk i of the plan. It is a team_body over 0..all_chunks-1 with a gemm for its argument.
 static void gemm_chunk(void *arg, int64_t i, int worker) {
 	const gemm *g = arg;
-#ifdef NATIVE_AMX
 	if (by_amx(g)) amx_begin();
-#endif
 	const int64_t row = i / g->across.count, column = i % g->across.count;
 	gemm_step s = {.m = side_begin(&g->down, g->team, row), .end = side_begin(&g->down, g->team, row + 1),
 		.n = side_begin(&g->across, g->team, column), .n_end = side_begin(&g->across, g->team, column + 1)};
@@ -350,9 +348,7 @@ static void gemm_chunk(void *arg, int64_t i, int worker) {
 			gemm_panel(g, &s, j, g->blocks > 1 ? sums + (j - s.n) * panels * height : sums);
 		}
 	}
-#ifdef NATIVE_AMX
 	if (by_amx(g)) amx_end();
-#endif
 	team_tell(g->team, worker, (double)(panels * pieces(s.n_end - s.n, NR)), team_clock() - start);
 }
 

@@ -94,6 +94,8 @@ static void tile_amx(int int8, int64_t steps, const float *a, const float *b, in
 }
 #else
 enum { AMX_ROWS = 0, AMX_STEPS = 0 };
+inl void amx_begin(void) {}
+inl void amx_end(void) {}
 #endif
 
 #endif

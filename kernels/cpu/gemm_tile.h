@@ -29,8 +29,8 @@ inl void fetch_for_tile(tile_fetches *f, int64_t lines, int64_t rows) {
 	for (int i = 0; i < MOST_STORED; i++) fetch_rows(&f->stored[i], rows, NR, f->stored_size);
 }
 
-// GROUP is not 0 where rows of a may stand in groups of GROUP steps, [k/GROUP,rows,GROUP]: they are packed by copying, and nothing is
-// transposed. The last group is whole, too; what is behind kc in it is zeros.
+// GROUP is not 0 where rows of a may stand in groups of GROUP steps, [k/GROUP,MR,GROUP], which nothing is transposed for: a group is a vector
+// of each row (AVX2) or a quarter of one (AVX-512). The last group is whole, too; what is behind kc in it is zeros.
 #if VL == 8
 #define GROUP 8
 
