@@ -163,7 +163,7 @@ func (f *deviceFlags) gpuIndex() (index int, isGPU bool, err error) {
 type onCPU struct{ *cpu.Device }
 
 func (d onCPU) Native(precision kernels.DType) bool {
-	return precision == kernels.F32 || precision == kernels.BF16 && strings.HasSuffix(d.Variant(), "bf16")
+	return precision == kernels.F32 || precision == kernels.BF16 && d.NativeBF16()
 }
 
 // onGPU has the peaks that its maker rates it at.

@@ -77,7 +77,7 @@ func TestInspectProgramModes(t *testing.T) {
 		{"--model mini --labels 3 --loss", "class.loss", "adamw"},
 		{"--seq 8 --model " + dir, "pool", "class.loss"},
 		{"--seq 8 --train --precision bf16 --model " + dir, "bf16", "head.loss"},
-		{"--seq 8 --train --recompute gelu --model " + dir, "= gelu.fp32(", "= gelu.bf16("},
+		{"--seq 8 --train --precision fp32 --recompute gelu --model " + dir, "= gelu.fp32(", "= gelu.bf16("},
 	} {
 		text := mustRun(t, "", append([]string{"inspect", "program"}, strings.Fields(c.args)...)...)
 		if !strings.Contains(text, c.has) || strings.Contains(text, c.lacks) {

@@ -104,6 +104,11 @@ func (d *Device) Name() string { return "cpu" }
 // Variant is the instruction set in use.
 func (d *Device) Variant() string { return C.GoString(d.variant.name) }
 
+// NativeBF16 tells whether the instruction set multiplies bf16 as it is, where others convert it to fp32.
+func (d *Device) NativeBF16() bool {
+	return d.Variant() == "amx" || d.Variant() == "avx512bf16"
+}
+
 // Threads is how many threads compute, the caller's included.
 func (d *Device) Threads() int { return d.threads }
 

@@ -236,3 +236,13 @@ func open(t testing.TB, o Options) *Device {
 	})
 	return d
 }
+
+// What computes in bf16 by itself is what bf16 is chosen for where nobody says otherwise.
+func TestNativeBF16(t *testing.T) {
+	native := map[string]bool{"amx": true, "avx512bf16": true, "avx512": false, "avx2": false, "portable": false}
+	for _, variant := range Variants() {
+		if got := open(t, Options{Threads: 1, Variant: variant}).NativeBF16(); got != native[variant] {
+			t.Errorf("%s: native is %v, want %v", variant, got, native[variant])
+		}
+	}
+}
