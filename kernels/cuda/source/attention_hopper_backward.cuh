@@ -78,7 +78,16 @@ static __device__ __forceinline__ void put_sums(head_rows<Half> to, Half *tile, 
 	put_rows<WIDTH>(to, tile + owner.row * WIDTH, sums, factors, first + owner.row, s);
 }
 
-// run_gradient has the first warpgroup copy and the others work.
+// A part of a block as its owners find it: its own pair of tiles, the barrier that tells of them, and which of the tiles that pass by is its
+// first.
+template <typename Half> struct own_part {
+	hopper_part part;
+	Half *own;
+	uint64_t *ready;
+	int n;
+};
+
+// run_gradient has the first warpgroup copy, and the others work for each part of the block.
 template <bool keys, typename Half, typename Work>
 static __device__ __forceinline__ void run_gradient(const gradient_call<Half> &c, const tensor_map *qkv, const tensor_map *dout, Work work) {
 	SHARED(unsigned char, shared);
@@ -92,7 +101,11 @@ static __device__ __forceinline__ void run_gradient(const gradient_call<Half> &c
 		return;
 	}
 	take_registers<240>();
-	work(room, at);
+	for (int i = 0, n = 0; i < count_of(at, c.shape.T); i++) {
+		own_part<Half> mine = {part_of<keys>(at, c.shape.T, i), room.own + 2 * i * TILE_HALVES, room.own_ready + i, n};
+		work(room, at, mine);
+		n += mine.part.end - mine.part.begin;
+	}
 }
 
 #endif

@@ -133,23 +133,18 @@ static __device__ __forceinline__ void sum_keys(key_sums &sums, const gradient_c
 
 template <typename Half> static __device__ __forceinline__ void hopper_keys(const gradient_call<Half> &c, const tensor_map *qkv,
 	const tensor_map *dout) {
-	run_gradient<true>(c, qkv, dout, [&](const gradient_room<Half> &room, const attention_place &at) {
+	run_gradient<true>(c, qkv, dout, [&](const gradient_room<Half> &room, const attention_place &at, const own_part<Half> &mine) {
 		const attention_shape &s = c.shape;
 		hopper_owner owner = owner_of();
-		for (int i = 0, n = 0; i < count_of(at, s.T); i++) {
-			hopper_part part = part_of<true>(at, s.T, i);
-			Half *own = room.own + 2 * i * TILE_HALVES;
-			key_sums sums;
-			clear(sums.dk), clear(sums.dv);
-			if (part.begin < part.end) {
-				barrier_wait(room.own_ready + i, 0);
-				sum_keys(sums, c, at, room, own, part, owner, n);
-			}
-			n += part.end - part.begin;
-			group_barrier(owner); // the tiles of keys and values were read by all of the owner
-			put_sums(third(c.dqkv, s, at, 1), own, sums.dk, s.scale, owner, part.tile * TILE, s);
-			put_sums(third(c.dqkv, s, at, 2), own + TILE_HALVES, sums.dv, 1, owner, part.tile * TILE, s);
+		key_sums sums;
+		clear(sums.dk), clear(sums.dv);
+		if (mine.part.begin < mine.part.end) {
+			barrier_wait(mine.ready, 0);
+			sum_keys(sums, c, at, room, mine.own, mine.part, owner, mine.n);
 		}
+		group_barrier(owner); // the tiles of keys and values were read by all of the owner
+		put_sums(third(c.dqkv, s, at, 1), mine.own, sums.dk, s.scale, owner, mine.part.tile * TILE, s);
+		put_sums(third(c.dqkv, s, at, 2), mine.own + TILE_HALVES, sums.dv, 1, owner, mine.part.tile * TILE, s);
 	});
 }
 

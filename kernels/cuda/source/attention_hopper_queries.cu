@@ -105,24 +105,19 @@ static __device__ __forceinline__ void sum_queries(query_sums &sums, const gradi
 
 template <typename Half> static __device__ __forceinline__ void hopper_queries(const gradient_call<Half> &c, const tensor_map *qkv,
 	const tensor_map *dout) {
-	run_gradient<false>(c, qkv, dout, [&](const gradient_room<Half> &room, const attention_place &at) {
+	run_gradient<false>(c, qkv, dout, [&](const gradient_room<Half> &room, const attention_place &at, const own_part<Half> &mine) {
 		const attention_shape &s = c.shape;
 		hopper_owner owner = owner_of();
-		for (int i = 0, n = 0; i < count_of(at, s.T); i++) {
-			hopper_part part = part_of<false>(at, s.T, i);
-			Half *own = room.own + 2 * i * TILE_HALVES;
-			query_sums sums;
-			row_statistics known;
-			clear(sums.dq);
-			find_statistics(known, c, at, part.tile * TILE + owner.row);
-			if (part.begin < part.end) {
-				barrier_wait(room.own_ready + i, 0);
-				sum_queries(sums, room, own, known, s.scale * LOG2E, part, owner, n);
-			}
-			n += part.end - part.begin;
-			group_barrier(owner); // the tile of queries was read by all of the owner
-			put_sums(third(c.dqkv, s, at, 0), own, sums.dq, s.scale, owner, part.tile * TILE, s);
+		query_sums sums;
+		row_statistics known;
+		clear(sums.dq);
+		find_statistics(known, c, at, mine.part.tile * TILE + owner.row);
+		if (mine.part.begin < mine.part.end) {
+			barrier_wait(mine.ready, 0);
+			sum_queries(sums, room, mine.own, known, s.scale * LOG2E, mine.part, owner, mine.n);
 		}
+		group_barrier(owner); // the tile of queries was read by all of the owner
+		put_sums(third(c.dqkv, s, at, 0), mine.own, sums.dq, s.scale, owner, mine.part.tile * TILE, s);
 	});
 }
 
