@@ -26,7 +26,7 @@ static attention_room attention_room_at(float *start, int64_t D, int64_t *floats
 	float *at = start;
 	room.scores = place(&at, KEYS * PANEL);
 	room.factors = place(&at, KEYS * PANEL);
-	room.words = place(&at, KEYS * PANEL);
+	room.words = place(&at, KEYS / 2 * PANEL);
 	room.rows = place(&at, PANEL * padded(D));
 	room.keys = place(&at, KEYS * D);
 	room.values = place(&at, KEYS * D);

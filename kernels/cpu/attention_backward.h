@@ -39,33 +39,39 @@ static gradient_room gradient_room_at(float *start, int64_t T, int64_t D, int64_
 	return room;
 }
 
-// gradient_delta is dout·out for n queries, whose outputs are in room->rows.
-static void gradient_delta(const gradient_room *room, int64_t first, int64_t n, int64_t D) {
-	for (int64_t q = 0; q < n; q++) {
+// rows_dot sets to to the products of n rows of two heads, from row first on.
+inl void rows_dot(float *to, head_slice x, head_slice y, int64_t first, int64_t n, int64_t D, uint32_t dtype) {
+	for (int64_t r = 0; r < n; r++) {
+		const int64_t i = x.at + (first + r) * x.stride, j = y.at + (first + r) * y.stride;
 		vf sum = vzero();
-		for (int64_t i = 0; i < D; i += VL)
-			sum = vfma(vload(room->do_rows + (first + q) * room->wide + i), vload(room->rows + q * room->wide + i), sum);
-		room->delta[first + q] = vsum(sum);
+		for (int64_t d = 0; d < D; d += VL) sum = vfma(vload_act_to(x.start, i + d, i + D, dtype), vload_act_to(y.start, j + d, j + D, dtype), sum);
+		to[r] = vsum(sum);
 	}
 }
 
-// gradient_begin reads n queries of a panel. Absent ones get the log sum infinity, which makes their probabilities 0.
-static void gradient_begin(const attention_call *k, gradient_room *room, int64_t b, int64_t h, int64_t first, int64_t n) {
-	float *q = room->q_rows + first * room->wide, *dout = room->do_rows + first * room->wide;
-	read_rows(q, room->wide, third(k, k->arg[2], b, h, 0), first, n, k->D, k->scale);
-	read_rows(dout, room->wide, head_of(k, k->arg[1], b, h), first, n, k->D, 1);
-	read_rows(room->rows, room->wide, head_of(k, k->arg[3], b, h), first, n, k->D, 1);
-	memset(q + n * room->wide, 0, (size_t)((PANEL - n) * room->wide) * sizeof(float));
-	memset(dout + n * room->wide, 0, (size_t)((PANEL - n) * room->wide) * sizeof(float));
-	panel_columns(room->q_columns + first * k->D, q, room->wide, n, k->D);
-	panel_columns(room->do_columns + first * k->D, dout, room->wide, n, k->D);
-	memset(room->dq_columns + first * k->D, 0, (size_t)(PANEL * k->D) * sizeof(float));
-	gradient_delta(room, first, n, k->D);
+// gradient_statistics sets delta and the log sums of n queries of a panel. Absent ones get the log sum infinity, which makes their
+// probabilities 0.
+static void gradient_statistics(const attention_call *k, gradient_room *room, int64_t b, int64_t h, int64_t first, int64_t n) {
+	const head_slice dout = head_of(k, k->arg[1], b, h), out = head_of(k, k->arg[3], b, h);
+	BY_DTYPE(out.dtype, rows_dot, room->delta + first, dout, out, first, n, k->D);
 	memcpy(room->lse + first, (const float *)k->arg[4] + (b * k->H + h) * k->T + first, (size_t)n * sizeof(float));
 	for (int64_t i = n; i < PANEL; i++) {
 		room->lse[first + i] = __builtin_inff();
 		room->delta[first + i] = 0;
 	}
+}
+
+// gradient_begin reads n queries of a panel.
+static void gradient_begin(const attention_call *k, gradient_room *room, int64_t b, int64_t h, int64_t first, int64_t n) {
+	float *q = room->q_rows + first * room->wide, *dout = room->do_rows + first * room->wide;
+	read_rows(q, room->wide, third(k, k->arg[2], b, h, 0), first, n, k->D, k->scale);
+	read_rows(dout, room->wide, head_of(k, k->arg[1], b, h), first, n, k->D, 1);
+	memset(q + n * room->wide, 0, (size_t)((PANEL - n) * room->wide) * sizeof(float));
+	memset(dout + n * room->wide, 0, (size_t)((PANEL - n) * room->wide) * sizeof(float));
+	panel_columns(room->q_columns + first * k->D, q, room->wide, n, k->D);
+	panel_columns(room->do_columns + first * k->D, dout, room->wide, n, k->D);
+	memset(room->dq_columns + first * k->D, 0, (size_t)(PANEL * k->D) * sizeof(float));
+	gradient_statistics(k, room, b, h, first, n);
 }
 
 // gradient_scores_some turns scores (p), which lack a factor scale, and dout·v (ds) of half a panel and n keys into mask*p and ds.
@@ -102,11 +108,15 @@ static void gradient_tile(const attention_call *k, gradient_room *room, int64_t 
 	tile_gather(room->dkeys, room->ds, room->q_rows + first * wide, wide, keys);
 }
 
-static void gradient_end(const attention_call *k, gradient_room *room, int64_t b, int64_t h, int64_t first, int64_t n) {
-	float *columns = room->dq_columns + first * k->D;
-	for (int64_t i = 0; i < PANEL * k->D; i += VL) vstore(columns + i, vload(columns + i) * vset(k->scale));
-	panel_rows(room->rows, room->wide, columns, k->D);
-	write_rows(third(k, k->arg[0], b, h, 0), first, room->rows, room->wide, n, k->D);
+static void scale_all(float *x, int64_t n, float scale) {
+	for (int64_t i = 0; i < n; i += VL) vstore(x + i, vload(x + i) * vset(scale));
+}
+
+// gradient_end stores dq of n queries of a panel, of which columns [D,PANEL] lack the scale. rows is room for PANEL of wide floats.
+static void gradient_end(const attention_call *k, float *columns, float *rows, int64_t wide, int64_t b, int64_t h, int64_t first, int64_t n) {
+	scale_all(columns, PANEL * k->D, k->scale);
+	panel_rows(rows, wide, columns, k->D);
+	write_rows(third(k, k->arg[0], b, h, 0), first, rows, wide, n, k->D);
 }
 
 static void attention_backward_head(void *of, int64_t head, int worker) {
@@ -125,7 +135,8 @@ static void attention_backward_head(void *of, int64_t head, int worker) {
 		write_rows(third(k, k->arg[0], b, h, 1), key, room.dkeys, room.wide, tile, D);
 		write_rows(third(k, k->arg[0], b, h, 2), key, room.dvalues, room.wide, tile, D);
 	}
-	for (int64_t at = 0; at < end; at += PANEL) gradient_end(k, &room, b, h, at, smaller(PANEL, end - at));
+	for (int64_t at = 0; at < end; at += PANEL)
+		gradient_end(k, room.dq_columns + at * D, room.rows, room.wide, b, h, at, smaller(PANEL, end - at));
 	for (int which = 0; which < 3; which++) zero_rows(third(k, k->arg[0], b, h, which), end, k->T, D);
 }
 
@@ -167,29 +178,15 @@ static gradient_tiles gradient_tiles_at(float *start, int64_t T, int64_t D, int6
 	return g;
 }
 
-// slice_dot is a row of one head's times a row of another's.
-static float slice_dot(head_slice a, head_slice b, int64_t t, int64_t D) {
-	const int64_t i = a.at + t * a.stride, j = b.at + t * b.stride;
-	vf sum = vzero();
-	for (int64_t d = 0; d < D; d += VL)
-		sum = vfma(vload_act_to(a.start, i + d, i + D, DT_BF16), vload_act_to(b.start, j + d, j + D, DT_BF16), sum);
-	return vsum(sum);
-}
-
 static void tiles_begin(const attention_call *k, gradient_tiles *g, int64_t b, int64_t h, int64_t first, int64_t n) {
-	const head_slice q = third(k, k->arg[2], b, h, 0), dout = head_of(k, k->arg[1], b, h), out = head_of(k, k->arg[3], b, h);
+	const head_slice q = third(k, k->arg[2], b, h, 0), dout = head_of(k, k->arg[1], b, h);
 	const int64_t at = first * g->W / 2;
 	turn_rows(g->q + at, g->W, q, first, n, k->D);
 	turn_rows(g->dout + at, g->W, dout, first, n, k->D);
 	pair_columns(g->q_pairs + at, g->W, q, first, n, PANEL, k->D);
 	pair_columns(g->dout_pairs + at, g->W, dout, first, n, PANEL, k->D);
 	memset(g->dq + first * g->W, 0, (size_t)(PANEL * g->W) * sizeof(float));
-	for (int64_t i = 0; i < n; i++) g->room.delta[first + i] = slice_dot(dout, out, first + i, k->D);
-	memcpy(g->room.lse + first, (const float *)k->arg[4] + (b * k->H + h) * k->T + first, (size_t)n * sizeof(float));
-	for (int64_t i = n; i < PANEL; i++) {
-		g->room.lse[first + i] = __builtin_inff();
-		g->room.delta[first + i] = 0;
-	}
+	gradient_statistics(k, &g->room, b, h, first, n);
 }
 
 // tiles_panel adds what n queries of a panel and a tile of keys give to each other.
@@ -207,10 +204,6 @@ static void tiles_panel(const attention_call *k, gradient_tiles *g, int64_t head
 		row_product(g->dvalues + i, W, g->p_rows, PANEL, g->dout_pairs + at + i, W, rows, PANEL, 1);
 		row_product(g->dkeys + i, W, g->ds_rows, PANEL, g->q_pairs + at + i, W, rows, PANEL, 1);
 	}
-}
-
-static void scale_all(float *x, int64_t n, float scale) {
-	for (int64_t i = 0; i < n; i += VL) vstore(x + i, vload(x + i) * vset(scale));
 }
 
 // tiles_keys computes the gradients of a tile of keys and values, and adds its part of dq.
@@ -237,11 +230,7 @@ static void attention_backward_tiles(void *of, int64_t head, int worker) {
 	for (int64_t at = 0; at < end; at += PANEL) tiles_begin(k, &g, b, h, at, smaller(PANEL, end - at));
 	for (int64_t key = 0; key < end; key += KEYS) tiles_keys(k, &g, head, key, end);
 	amx_end();
-	for (int64_t at = 0; at < end; at += PANEL) {
-		scale_all(g.dq + at * g.W, PANEL * g.W, k->scale);
-		panel_rows(g.room.rows, g.W, g.dq + at * g.W, k->D);
-		write_rows(third(k, k->arg[0], b, h, 0), at, g.room.rows, g.W, smaller(PANEL, end - at), k->D);
-	}
+	for (int64_t at = 0; at < end; at += PANEL) gradient_end(k, g.dq + at * g.W, g.room.rows, g.W, b, h, at, smaller(PANEL, end - at));
 	for (int which = 0; which < 3; which++) zero_rows(third(k, k->arg[0], b, h, which), end, k->T, k->D);
 }
 #endif

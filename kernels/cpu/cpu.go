@@ -106,7 +106,7 @@ func (d *Device) Variant() string { return C.GoString(d.variant.name) }
 
 // NativeBF16 tells whether the instruction set multiplies bf16 as it is, where others convert it to fp32.
 func (d *Device) NativeBF16() bool {
-	return d.Variant() == "amx" || d.Variant() == "avx512bf16"
+	return d.variant.native_bf16 != 0
 }
 
 // Threads is how many threads compute, the caller's included.

@@ -21,7 +21,7 @@ inl void fetch(fetches *f, int64_t lines) {
 	}
 }
 
-// What the store of a tile is about, in one of the tensors that it reads or writes: rows rows from at on, ld bytes apart,
+// What the store of a tile is about, in one of the tensors that it reads or writes: rows rows from at on, ld bytes apart.
 typedef struct {
 	const char *at;
 	int64_t ld, rows;

@@ -173,8 +173,9 @@ static void plain_store(const gemm *g, int64_t m, int64_t n, int64_t rows, int64
 // block_steps is how many steps a block of the depth has at most.
 static int64_t block_steps(const gemm *g) { return by_amx(g) ? AMX_KC : KC; }
 
-// What it costs to pack a value, counted in multiply-adds of the tile.
-enum { PACKING = 8, AMX_PACKING = 64 };
+// What it costs to pack a value, counted in multiply-adds of the tile. For AMX columns count four times, packed before or not: they come
+// from memory, where rows were just written.
+enum { PACKING = 8, AMX_PACKING = 64, AMX_COLUMNS = 4 * AMX_PACKING };
 
 // gemm_cut cuts the output into about row_chunks by column_chunks, and is the work of whoever gets the most of them.
 static int64_t gemm_cut(gemm *g, int64_t row_chunks, int64_t column_chunks) {
@@ -183,7 +184,7 @@ static int64_t gemm_cut(gemm *g, int64_t row_chunks, int64_t column_chunks) {
 	g->rows = side_largest(&g->down, g->team);
 	g->columns = side_largest(&g->across, g->team);
 	g->all_chunks = g->down.count * g->across.count;
-	const int64_t packing = by_amx(g) ? AMX_PACKING * (g->rows + 4 * g->columns) : PACKING * (g->packed.words ? g->rows : g->rows + g->columns);
+	const int64_t packing = by_amx(g) ? AMX_PACKING * g->rows + AMX_COLUMNS * g->columns : PACKING * (g->packed.words ? g->rows : g->rows + g->columns);
 	return pieces(g->all_chunks, team_size(g->team)) * (g->rows * g->columns + packing);
 }
 

@@ -39,6 +39,7 @@ typedef struct {
 	// peak does steps rounds of register arithmetic as the products of that precision do it, on two numbers at sink, and
 	// gives how many floating-point operations those were (atoll_peak).
 	double (*peak)(uint32_t precision, int64_t steps, volatile float *sink);
+	int native_bf16; // whether products of bf16 multiply it as it is, where others convert it to fp32
 	atoll_kernel_fn *kernels[K_COUNT];
 } atoll_variant;
 

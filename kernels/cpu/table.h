@@ -17,6 +17,11 @@
 const atoll_variant VARIANT = {
 	VARIANT_NAME,
 	peak,
+#ifdef NATIVE_BF16
+	1,
+#else
+	0,
+#endif
 	{
 		[K_EMBED] = embed,
 		[K_EMBED_BACKWARD] = embed_backward,
