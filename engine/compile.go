@@ -16,6 +16,7 @@ type Options struct {
 	Recompute lower.Recomputation
 	Logits    int64         // bytes of a language head's logits at one time; 0: what the store's device wants (LogitsOf)
 	Packing   lower.Packing // of weights that do not change while programs of the store run
+	Spans     []ir.Span     // of gradients whose norms are taken as they are made (SpansOf); nil: all are read for it
 	Update    *ir.Program   // appended to the graph's list: the optimizer; nil for none
 	State     *State        // caches shared with an earlier program; nil: as many as the graph wants are made
 	Ahead     bool          // inputs are handed over ahead of their run where the device takes them so: see Program.HandOver
@@ -28,6 +29,7 @@ func Compile(g *op.Graph, store *Store, o Options) (*Program, error) {
 		o.Logits = LogitsOf(store.device)
 	}
 	o.Recompute = RecomputationOf(store.device, o.Recompute)
+	o.Spans = SpansOf(store.device, store)
 	list, err := Lower(g, o)
 	if err != nil {
 		return nil, err
@@ -49,7 +51,7 @@ func Lower(g *op.Graph, o Options) (ir.Program, error) {
 	case o.Update != nil && o.Packing != lower.Unpacked:
 		return list, fmt.Errorf("weights that are trained cannot be packed (a mistake in atoll; please report it)")
 	case o.Update != nil:
-		list = ir.Append(list, *o.Update)
+		list = lower.NormAlong(ir.Append(list, *o.Update), o.Spans)
 	case o.Packing != lower.Unpacked:
 		list = lower.Pack(list, o.Packing, o.Precision)
 	}
@@ -70,6 +72,20 @@ func RecomputationOf(d kernels.Device, how lower.Recomputation) lower.Recomputat
 		return lower.RecomputeNone
 	}
 	return how
+}
+
+// SpansOf are the places of the store's gradients, or none for a device with memory of its own, whose products give no norms.
+func SpansOf(d kernels.Device, s *Store) []ir.Span {
+	if _, host := d.(kernels.Lender); !host {
+		return nil
+	}
+	var spans []ir.Span
+	for _, slot := range s.Slots {
+		if slot.Trainable {
+			spans = append(spans, ir.Span{Name: slot.Name, First: slot.FirstGrad, Length: room(slot.Param)})
+		}
+	}
+	return spans
 }
 
 func verify(list ir.Program) error {

@@ -2,7 +2,9 @@ package engine_test
 
 import (
 	"maps"
+	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"atoll/engine"
@@ -82,6 +84,28 @@ func trainedOn(t *testing.T, d kernels.Device, f fixture, o engine.Options) ([]f
 		losses = append(losses, s.Loss())
 	}
 	return losses, tensors(t, s, engine.Weights, f.config)
+}
+
+// TestNormIsThatOfTheGradients: a CPU's products of weights give their own norms, and the whole is that of what the gradients hold.
+func TestNormIsThatOfTheGradients(t *testing.T) {
+	for _, kind := range kinds {
+		f := newFixture(kind, 0)
+		s := newStore(t, newCPU(t, cpu.Options{Threads: 2}), f.config)
+		p := f.training(t, s, engine.Options{})
+		if n := strings.Count(p.List.String(), "linear.dw.norm"); n < 4*f.config.Layers {
+			t.Errorf("%s: %d products give norms, want 4 a layer or more", kind, n)
+		}
+		f.feed(p, s)
+		adamW.Fill(s.Step(), 1e-3, 0)
+		run(t, p)
+		sum := 0.0
+		for _, gradient := range gradients(t, s, f.config) {
+			for _, g := range gradient {
+				sum += float64(g) * float64(g)
+			}
+		}
+		near(t, kind+" norm", []float32{s.GradNorm()}, []float32{float32(math.Sqrt(sum))}, 2e-7)
+	}
 }
 
 // TestAccumulationEqualsTheFullBatch splits a batch into micro-batches of one and two rows, whose counts of targets

@@ -12,7 +12,7 @@ func (c *Call) Operations() float64 {
 	switch c.Kernel {
 	case Linear, LinearPacked, LinearDX:
 		return 2 * dim("N") * dim("I") * dim("O")
-	case LinearDW:
+	case LinearDW, LinearDWNorm:
 		if !c.has("dw") {
 			return 0
 		}

@@ -42,6 +42,7 @@ func TestCost(t *testing.T) {
 		{"pool", Call{Kernel: Pool, Precision: BF16, Dims: [8]int64{2, 9, 4}}, nil, 0, 4*(2*4+2) + 2*2*4},
 		{"adamw", Call{Kernel: AdamW, Dims: [8]int64{10}}, []string{"seed"}, 0, 4 * (7*10 + 1 + 1 + 8)},
 		{"grad.norm", Call{Kernel: GradNorm, Dims: [8]int64{10}}, nil, 0, 4 * 11},
+		{"grad.norm.rest", Call{Kernel: GradNormRest, Dims: [8]int64{10, 3}}, nil, 0, 4 * 14},
 	}
 	for _, test := range tests {
 		for i, arg := range SignatureOf(test.call.Kernel).Args {

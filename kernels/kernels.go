@@ -36,12 +36,16 @@ const (
 	GELU                            // out = gelu(pre): what linear stored, computed again in backward
 	Pack                            // a weight laid out anew for the products that will read it (Format)
 	LinearPacked                    // linear with a packed weight; in int8 the rows of x are quantized too
+	LinearDWNorm                    // linear.dw, and the Euclidean norm of dw as it is stored
+	GradNormRest                    // the norm of all gradients, from those of some and the others themselves
 
 	Count // how many there are
 )
 
 // HostOnly says that a device with memory of its own need not have k: no program there is compiled to use it.
-func HostOnly(k Kernel) bool { return k == Pack || k == LinearPacked }
+func HostOnly(k Kernel) bool {
+	return k == Pack || k == LinearPacked || k == LinearDWNorm || k == GradNormRest
+}
 
 // Limits of a Call, fixed by the C record.
 const (

@@ -115,6 +115,12 @@ var signatures = [Count]Signature{
 	LinearPacked: {"linear.packed", []Arg{out("y", Act, "N*O"), in("x", Act, "N*I"), in("packed", Words, "S"),
 		optional(in("b", Float, "O")), optional(in("res", Act, "N*O"))}, // y = gelu?(x·w + b) + res
 		[]string{"N", "I", "O", "gelu", "format", "S"}, nil},
+	// Begins as LinearDW does: lower.NormAlong turns the one into the other.
+	LinearDWNorm: {"linear.dw.norm", []Arg{sum("dw", Float, "I*O"), optional(sum("db", Float, "O")), in("x", Act, "N*I"), in("dy", Act, "N*O"),
+		in("step", Float, "8"), out("norm", Float, "1")},
+		[]string{"N", "I", "O", "transposed", "mode"}, nil},
+	GradNormRest: {"grad.norm.rest", []Arg{out("norm", Float, "1"), in("grads", Float, "N"), in("norms", Float, "P")}, // the root of all their squares
+		[]string{"N", "P"}, nil},
 }
 
 // Dim is the value of the named dim of c; a name the kernel lacks is a mistake in the caller and gives -1.

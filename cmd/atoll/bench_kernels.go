@@ -77,7 +77,7 @@ func benchKernels(ctx context.Context, f *benchFlags) (fmt.Stringer, error) {
 	}
 	defer device.Close()
 	c.Labels, c.Problem = nil, model.LanguageModel
-	list, _, err := compileList(c, "train", f.batch, f.sequence, engine.Options{Precision: precision, Logits: engine.LogitsOf(device)})
+	list, _, err := compileList(c, "train", f.batch, f.sequence, device, engine.Options{Precision: precision, Logits: engine.LogitsOf(device)})
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"atoll/engine/lower"
 	"atoll/engine/plan"
 	"atoll/kernels"
+	"atoll/kernels/cpu"
 	"atoll/model"
 )
 
@@ -19,6 +20,11 @@ const countsFile = "testdata/counts.txt"
 // A performance test that counts, and so gives the same on every machine: the calls of compiled steps, the operations of their
 // products, the bytes they must move, and the memory of their activations. What makes a step do more shows here, in review.
 func TestCounts(t *testing.T) {
+	device, err := cpu.New(cpu.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer device.Close()
 	var text strings.Builder
 	for _, c := range []struct {
 		mode            string
@@ -45,7 +51,7 @@ func TestCounts(t *testing.T) {
 				config.Labels = append(config.Labels, fmt.Sprint(n))
 			}
 		}
-		list, store, err := compileList(config, c.mode, c.batch, c.sequence, c.o)
+		list, store, err := compileList(config, c.mode, c.batch, c.sequence, device, c.o)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -149,10 +149,11 @@ func describeProgram(f *programFlags, notes io.Writer) (programInfo, error) {
 	defer device.Close()
 	info.Precision, info.precision, o.Precision = nameOf(precision, device), precision, precision
 	o.Recompute = engine.RecomputationOf(device, o.Recompute)
+	host := kernels.Device(device)
 	if f.floor != "" { // of GPUs, which need not be here
-		o.Recompute = engine.RecomputationOf(nil, o.Recompute)
+		o.Recompute, host = engine.RecomputationOf(nil, o.Recompute), nil
 	}
-	list, store, err := compileList(c, info.Mode, f.batch, f.sequence, o)
+	list, store, err := compileList(c, info.Mode, f.batch, f.sequence, host, o)
 	if err != nil {
 		return info, err
 	}
@@ -183,8 +184,8 @@ func compileOptions(recompute string) (engine.Options, error) {
 	return engine.Options{Recompute: how}, nil
 }
 
-// compileList lowers a model's graph over a store that takes no memory.
-func compileList(c model.Config, mode string, batch, sequence int, o engine.Options) (ir.Program, *engine.Store, error) {
+// compileList lowers a model's graph, as for the device, over a store that takes no memory.
+func compileList(c model.Config, mode string, batch, sequence int, device kernels.Device, o engine.Options) (ir.Program, *engine.Store, error) {
 	store := engine.Sketch(c.Params(), func(string) bool { return mode == "train" })
 	spec := gpt2.Spec{Batch: batch, Sequence: sequence, Loss: mode != "score"}
 	if mode == "train" {
@@ -196,7 +197,7 @@ func compileList(c model.Config, mode string, batch, sequence int, o engine.Opti
 		if err != nil {
 			return ir.Program{}, nil, err
 		}
-		o.Update = &update
+		o.Update, o.Spans = &update, engine.SpansOf(device, store)
 	}
 	var graph *op.Graph
 	var err error

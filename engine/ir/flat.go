@@ -38,3 +38,9 @@ type Range struct {
 	First, FirstGrad, Length int64
 	Decay                    bool
 }
+
+// Span is where a parameter's gradient lies in the flat gradients.
+type Span struct {
+	Name          string // of the parameter
+	First, Length int64
+}

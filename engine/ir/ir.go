@@ -103,6 +103,13 @@ func (i *Instr) Bind(name string, v ID) {
 	}
 }
 
+// BindAt is Bind where the argument sees v from element first on.
+func (i *Instr) BindAt(name string, v ID, first int64) {
+	if at := argIndex(i.Kernel, name); at >= 0 {
+		i.Args[at], i.Views[at] = v, first
+	}
+}
+
 // SetDim sets the named dim; the error is as for SetArg.
 func (i *Instr) SetDim(name string, v int64) error {
 	at := slices.Index(kernels.SignatureOf(i.Kernel).Dims, name)

@@ -6,9 +6,6 @@
 #include "lanes.h"
 #include "philox.h"
 
-typedef double vd __attribute__((vector_size(4 * VL)));
-typedef float vf_half __attribute__((vector_size(2 * VL)));
-
 // NORM_PIECE gradients are summed by one worker; the number is fixed, so the order of the sum is too. NORM_AHEAD is how many gradients
 // ahead are fetched: the processor stops foreseeing at the end of a page.
 enum { NORM_PIECE = 16384, NORM_SIDE = 4, NORM_AHEAD = 256 };
@@ -28,29 +25,37 @@ static void norm_piece(void *of, int64_t piece, int worker) {
 	for (; i + NORM_SIDE * VL / 2 <= end; i += NORM_SIDE * VL / 2) {
 		__builtin_prefetch(k->grads + i + NORM_AHEAD, 0, 3);
 		for (int s = 0; s < NORM_SIDE; s++) {
-			vf_half half;
-			memcpy(&half, k->grads + i + s * VL / 2, sizeof half);
-			vd g = __builtin_convertvector(half, vd);
+			const vd g = vload_d(k->grads + i + s * VL / 2);
 			sum[s] += g * g;
 		}
 	}
-	vd all = (sum[0] + sum[1]) + (sum[2] + sum[3]);
-	double total = 0;
-	for (int lane = 0; lane < VL / 2; lane++) total += all[lane];
+	double total = vsum_d((sum[0] + sum[1]) + (sum[2] + sum[3]));
 	for (; i < end; i++) total += (double)k->grads[i] * (double)k->grads[i];
 	k->sums[piece] = total;
 }
 
-static int grad_norm(team *t, const atoll_call *c, void *const *arg, char *error) {
-	int64_t count = pieces(c->dims[0], NORM_PIECE);
-	size_t bytes = (size_t)larger(count, 1) * sizeof(double);
-	gradient_norm k = {arg[1], c->dims[0], team_shared(t, bytes)};
+// norm_with gives the norm of n gradients and of numbers whose squares sum to total.
+static int norm_with(team *t, double total, const float *grads, int64_t n, float *norm, char *error) {
+	const int64_t count = pieces(n, NORM_PIECE);
+	const size_t bytes = (size_t)larger(count, 1) * sizeof(double);
+	gradient_norm k = {grads, n, team_shared(t, bytes)};
 	if (!k.sums) return out_of_memory(error, bytes);
 	team_for(t, count, norm_piece, &k);
-	double total = 0;
 	for (int64_t i = 0; i < count; i++) total += k.sums[i];
-	*(float *)arg[0] = (float)__builtin_sqrt(total);
+	*norm = (float)__builtin_sqrt(total);
 	return 0;
+}
+
+static int grad_norm(team *t, const atoll_call *c, void *const *arg, char *error) {
+	return norm_with(t, 0, arg[1], c->dims[0], arg[0], error);
+}
+
+// grad_norm_rest: the norms are those that linear.dw.norm and grad.norm have given.
+static int grad_norm_rest(team *t, const atoll_call *c, void *const *arg, char *error) {
+	const float *norms = arg[2];
+	double total = 0;
+	for (int64_t i = 0; i < c->dims[1]; i++) total += (double)norms[i] * norms[i];
+	return norm_with(t, total, arg[1], c->dims[0], arg[0], error);
 }
 
 // One update: the tensors, and the step's numbers in the form in which an element needs them.

@@ -29,6 +29,7 @@ struct gemm {
 	const float *bias, *addend;
 	const void *stored[MOST_STORED]; // tensors [M,N] that store reads or writes, for prefetching; NULL where absent
 	int stored_size;       // bytes of their elements
+	double *squares;       // for each tile the sum of the squares of what plain is then, row by row of tiles; NULL: not wanted
 	// The plan, by gemm_plan:
 	gemm_side across, down; // the cut of the columns and that of the rows
 	int64_t rows, columns;  // of the largest chunk
@@ -170,6 +171,28 @@ static void plain_store(const gemm *g, int64_t m, int64_t n, int64_t rows, int64
 		}
 }
 
+// exact_squares is the sum of the squares of a tile's rows, in double.
+static double exact_squares(const float *at, int64_t ld, int64_t rows, int64_t columns) {
+	double sum = 0;
+	for (int64_t r = 0; r < rows; r++, at += ld)
+		for (int64_t c = 0; c < columns; c++) sum += (double)at[c] * at[c];
+	return sum;
+}
+
+// tile_squares is the same from short sums of fp32, whose errors are those of a few additions. A square would overflow from 1.8e19 on, and lose
+// small numbers far earlier: where the sum shows that one may have, it is taken in double.
+static double tile_squares(const float *at, int64_t ld, int64_t rows, int64_t columns) {
+	if (columns < NR) return exact_squares(at, ld, rows, columns);
+	vf sum[4] = {vzero(), vzero(), vzero(), vzero()};
+	for (int64_t r = 0; r < rows; r++)
+		for (int i = 0; i < 2; i++) {
+			const vf v = vload(at + r * ld + i * VL);
+			sum[r % 2 * 2 + i] = vfma(v, v, sum[r % 2 * 2 + i]);
+		}
+	const float total = vsum((sum[0] + sum[1]) + (sum[2] + sum[3]));
+	return total > 1e-20f && total < 1e38f ? total : exact_squares(at, ld, rows, columns);
+}
+
 // block_steps is how many steps a block of the depth has at most.
 static int64_t block_steps(const gemm *g) { return by_amx(g) ? AMX_KC : KC; }
 
@@ -299,6 +322,7 @@ static void gemm_panel(const gemm *g, gemm_step *s, int64_t n, float *sums) {
 			tile(g, s->kc, s->a + i * s->stride, s->b, sums, s->block > 0, NULL, &f);
 			if (last) g->store(g, m, n, rows, columns, sums);
 		}
+		if (last && g->squares) g->squares[m / height * pieces(g->b.count, NR) + n / NR] = tile_squares(g->plain + m * g->b.count + n, g->b.count, rows, columns);
 		if (g->blocks > 1) sums += height * NR;
 	}
 }

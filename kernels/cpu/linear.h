@@ -186,8 +186,14 @@ static void linear_dw_body(void *arg, int64_t i, int worker) {
 	else column_sums(j, (i - j->product.all_chunks) * SUM_COLUMNS);
 }
 
-// dw = xᵀ·dy stored as w, db = column sums of dy
-static int linear_dw(team *t, const atoll_call *c, void *const *arg, char *error) {
+// dw_squares gets room for the squares of dw's tiles, which are height rows high; NULL without memory.
+static double *dw_squares(const gemm *g, team *t, int64_t *tiles) {
+	*tiles = pieces(g->a.count, height_of(g)) * pieces(g->b.count, NR);
+	return team_shared(t, (size_t)larger(*tiles, 1) * sizeof(double));
+}
+
+// gradient_of_weight: dw = xᵀ·dy stored as w, db = column sums of dy, and norm that of dw where it is not NULL.
+static int gradient_of_weight(team *t, const atoll_call *c, void *const *arg, float *norm, char *error) {
 	const int64_t N = c->dims[0], I = c->dims[1], O = c->dims[2];
 	const gemm_operand x = {arg[2], I, I, N, c->precision, 1}, dy = {arg[3], O, O, N, c->precision, 1};
 	float *dw = arg[0];
@@ -195,12 +201,21 @@ static int linear_dw(team *t, const atoll_call *c, void *const *arg, char *error
 	linear_dw_job j = {.db = arg[1], .dy = arg[3], .N = N, .O = O, .dtype = c->precision, .accumulate = accumulate};
 	j.product = (gemm){c->dims[3] ? dy : x, c->dims[3] ? x : dy, .precision = c->precision, .store = plain_store, .plain = dw,
 		.addend = accumulate ? dw : NULL, .stored = {dw}, .stored_size = sizeof *dw};
+	int64_t tiles = 0;
+	if (norm && !(j.product.squares = dw_squares(&j.product, t, &tiles))) return out_of_memory(error, (size_t)tiles * sizeof(double));
 	if (dw && I > 0 && O > 0) {
 		size_t refused = gemm_plan(&j.product, t);
 		if (refused) return out_of_memory(error, refused);
 	}
 	team_for(t, j.product.all_chunks + (j.db ? pieces(O, SUM_COLUMNS) : 0), linear_dw_body, &j);
+	double total = 0;
+	for (int64_t i = 0; i < tiles; i++) total += j.product.squares[i];
+	if (norm) *norm = (float)__builtin_sqrt(total);
 	return 0;
 }
+
+static int linear_dw(team *t, const atoll_call *c, void *const *arg, char *error) { return gradient_of_weight(t, c, arg, NULL, error); }
+
+static int linear_dw_norm(team *t, const atoll_call *c, void *const *arg, char *error) { return gradient_of_weight(t, c, arg, arg[5], error); }
 
 #endif

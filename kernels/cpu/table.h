@@ -38,6 +38,7 @@ const atoll_variant VARIANT = {
 		[K_GELU] = gelu_forward,
 		[K_PACK] = pack_weight,
 		[K_LINEAR_PACKED] = linear_packed,
+		[K_LINEAR_DW_NORM] = linear_dw_norm,
 		[K_ATTENTION] = attention,
 		[K_ATTENTION_BACKWARD] = attention_backward,
 		[K_ATTENTION_CACHED] = attention_cached,
@@ -45,6 +46,7 @@ const atoll_variant VARIANT = {
 		[K_CLASS_LOSS] = class_loss,
 		[K_BINARY_LOSS] = binary_loss,
 		[K_GRAD_NORM] = grad_norm,
+		[K_GRAD_NORM_REST] = grad_norm_rest,
 		[K_ADAMW] = adamw,
 	},
 };

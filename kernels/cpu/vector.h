@@ -23,6 +23,7 @@ typedef float vf __attribute__((vector_size(4 * VL)));
 typedef int32_t vi __attribute__((vector_size(4 * VL)));
 typedef uint32_t vu __attribute__((vector_size(4 * VL)));
 typedef uint16_t vh __attribute__((vector_size(2 * VL))); // bits of bf16 or fp16
+typedef double vd __attribute__((vector_size(4 * VL)));
 
 // Unaligned loads and stores of whole vectors.
 inl vf vload(const float *p) { vf v; memcpy(&v, p, sizeof v); return v; }
@@ -254,6 +255,19 @@ inl vf vexp_rows(float *at, int64_t stride, vf scale, vf most, vf sum, const int
 	vexp_each(x, n);
 	EACH(n) vstore(at + i * stride, x[i]);
 	EACH(n) sum += x[i];
+	return sum;
+}
+
+// vload_d is VL/2 floats as doubles, and vsum_d the sum of the lanes in their order.
+inl vd vload_d(const float *p) {
+	typedef float half __attribute__((vector_size(2 * VL)));
+	half floats;
+	memcpy(&floats, p, sizeof floats);
+	return __builtin_convertvector(floats, vd);
+}
+inl double vsum_d(vd v) {
+	double sum = 0;
+	for (int lane = 0; lane < VL / 2; lane++) sum += v[lane];
 	return sum;
 }
 

@@ -21,8 +21,8 @@ func Cases(k kernels.Kernel) []Case {
 		return linearPackedCases()
 	case kernels.LinearDX:
 		return linearDXCases()
-	case kernels.LinearDW:
-		return linearDWCases()
+	case kernels.LinearDW, kernels.LinearDWNorm:
+		return linearDWCases(k)
 	case kernels.Attention, kernels.AttentionBackward:
 		return attentionCases(k)
 	case kernels.AttentionCached:
@@ -41,6 +41,8 @@ func Cases(k kernels.Kernel) []Case {
 		return lossCases(k)
 	case kernels.GradNorm:
 		return gradNormCases()
+	case kernels.GradNormRest:
+		return gradNormRestCases()
 	case kernels.AdamW:
 		return adamWCases()
 	}

@@ -1,6 +1,10 @@
 package kerneltest
 
-import "atoll/kernels"
+import (
+	"slices"
+
+	"atoll/kernels"
+)
 
 // linearShapes are N, I, O. Each is at times the inner dimension of a product: tiles in use are 6x16 and 14x32, blocks of
 // the inner dimension 256 to 512.
@@ -72,7 +76,8 @@ func linearDXCases() []Case {
 	return cases
 }
 
-func linearDWCases() []Case {
+// linearDWCases: linear.dw.norm always has a dw.
+func linearDWCases(k kernels.Kernel) []Case {
 	options := []struct {
 		storing
 		absent []string
@@ -83,8 +88,15 @@ func linearDWCases() []Case {
 	var cases []Case
 	eachLinear(len(options), func(s [3]int64, transposed int64, option int) {
 		o := options[option]
-		cases = append(cases, Case{Kernel: kernels.LinearDW, Dims: []int64{s[0], s[1], s[2], transposed, o.mode}, Step: o.step,
-			Absent: o.absent})
+		if k == kernels.LinearDWNorm && slices.Contains(o.absent, "dw") {
+			o.absent = nil
+		}
+		cases = append(cases, Case{Kernel: k, Dims: []int64{s[0], s[1], s[2], transposed, o.mode}, Step: o.step, Absent: o.absent})
 	})
+	if k == kernels.LinearDWNorm { // squares of the first overflow fp32, those of the second are below it
+		for _, size := range []float32{1e25, 1e-25} {
+			cases = append(cases, Case{Kernel: k, Dims: []int64{5, 33, 70, 0, kernels.Overwrite}, Scale: map[string]float32{"dy": size}})
+		}
+	}
 	return cases
 }

@@ -18,6 +18,18 @@ func gradNormCases() []Case {
 		Case{Kernel: kernels.GradNorm, Dims: []int64{70}, Fixed: map[string]float32{"grads": float32(math.Inf(1))}})
 }
 
+func gradNormRestCases() []Case {
+	var cases []Case
+	for i, n := range append(counts(), 0, 70_001) {
+		cases = append(cases, Case{Kernel: kernels.GradNormRest, Dims: []int64{n, pick([]int64{1, 0, 5, 49}, i)}})
+	}
+	rest := func(norms, grads float32) Case {
+		return Case{Kernel: kernels.GradNormRest, Dims: []int64{100, 3}, Fixed: map[string]float32{"norms": norms, "grads": grads}}
+	}
+	return append(cases, rest(1e25, 1), rest(1, 1e25), rest(1e-30, 1e-30), rest(0, 0),
+		rest(float32(math.NaN()), 1), rest(float32(math.Inf(1)), 1), rest(1, float32(math.NaN())))
+}
+
 func adamWCases() []Case {
 	settings := [][]float32{ // beta1, beta2, epsilon, decay, clip
 		{0.9, 0.95, 1e-8, 0.1, 1}, {0.9, 0.999, 1e-8, 0, 0}, {0.8, 0.99, 1e-3, 0.5, 1000}, {0, 0, 1e-8, 0.1, 0.01},

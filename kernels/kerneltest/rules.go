@@ -33,8 +33,12 @@ func ruleOf(c Case, arg string) rule {
 		return sumOf(float64(c.dim("I")))
 	case kernels.LinearDX:
 		return sumOf(float64(c.dim("O")))
-	case kernels.LinearDW:
-		return sumOf(N)
+	case kernels.LinearDW, kernels.LinearDWNorm: // the error of a norm is about that of an element: they are independent of each other
+		r := sumOf(N)
+		if size := float64(c.Scale["dy"]); size > 0 {
+			r.floor *= size
+		}
+		return r
 	case kernels.Attention, kernels.AttentionBackward:
 		// The error of a score, which grows with the square of q and k, is the relative error of its probability.
 		if scale := float64(c.Scale["qkv"]); scale > 1 {
@@ -58,7 +62,7 @@ func ruleOf(c Case, arg string) rule {
 			return rule{relative: 2e-6, floor: 1}
 		}
 		return rule{relative: 2e-6, floor: scale}
-	case kernels.GradNorm:
+	case kernels.GradNorm, kernels.GradNormRest:
 		return rule{relative: 3e-7}
 	}
 	return rule{relative: 1e-6} // adamw

@@ -120,3 +120,11 @@ func runLinearDW(a *arguments) error {
 		a.dim("N"), a.dim("I"), a.dim("O"), a.flag("transposed"), a.accumulate("mode"))
 	return nil
 }
+
+func runLinearDWNorm(a *arguments) error {
+	if err := runLinearDW(a); err != nil {
+		return err
+	}
+	a.float("norm")[0] = GradNorm(a.float("dw"))
+	return nil
+}

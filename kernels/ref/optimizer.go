@@ -6,11 +6,13 @@ import (
 	"atoll/kernels"
 )
 
-// GradNorm is the Euclidean norm of grads.
-func GradNorm(grads []float32) float32 {
+// GradNorm is the Euclidean norm of all grads.
+func GradNorm(grads ...[]float32) float32 {
 	sum := 0.0
-	for _, g := range grads {
-		sum += float64(g) * float64(g)
+	for _, some := range grads {
+		for _, g := range some {
+			sum += float64(g) * float64(g)
+		}
 	}
 	return float32(math.Sqrt(sum))
 }
@@ -63,6 +65,12 @@ func finite(x float32) bool { return !math.IsNaN(float64(x)) && !math.IsInf(floa
 
 func runGradNorm(a *arguments) error {
 	a.float("norm")[0] = GradNorm(a.float("grads"))
+	return nil
+}
+
+// runGradNormRest: the norm of a vector is that of its parts' norms.
+func runGradNormRest(a *arguments) error {
+	a.float("norm")[0] = GradNorm(a.float("norms"), a.float("grads"))
 	return nil
 }
 

@@ -41,6 +41,8 @@ var runners = [kernels.Count]func(*arguments) error{
 	kernels.GELU:              runGELU,
 	kernels.Pack:              runPack,
 	kernels.LinearPacked:      runLinearPacked,
+	kernels.LinearDWNorm:      runLinearDWNorm,
+	kernels.GradNormRest:      runGradNormRest,
 }
 
 // Run executes one call on the memory of its segments, which must be aligned to 4 bytes. An error that is not a
