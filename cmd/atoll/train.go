@@ -47,8 +47,8 @@ func trainFlags(f *pflag.FlagSet, s *trainer.Settings) {
 
 // recomputeFlag says what the choices cost and save: shares of the step's time, and of the memory for activations.
 func recomputeFlag(f *pflag.FlagSet, to *string) {
-	f.StringVar(to, "recompute", "auto", "what backward computes again instead of keeping it, with the same results: none, gelu (a quarter of the "+
-		"activations' memory saved for 1 or 2 % more time) or block (all but a block's input: four fifths and more saved for about a fifth more time); "+
+	f.StringVar(to, "recompute", "auto", "what backward computes again instead of keeping it, with the same results: none, gelu (and layer norms: a "+
+		"third of the activations' memory saved for 1 or 2 % more time) or block (all but a block's input: four fifths and more saved for about a fifth more time); "+
 		"auto: on a CPU gelu where that frees 64 MiB or more, else none")
 }
 

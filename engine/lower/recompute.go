@@ -14,12 +14,12 @@ type Recomputation uint8
 
 const (
 	RecomputeNone  Recomputation = iota
-	RecomputeGELU                // the outputs of GELUs, from what went into them
+	RecomputeGELU                // the outputs of GELUs and of layer norms, from what went into them
 	RecomputeBlock               // everything of a transformer block, from its input
 	RecomputeAuto                // as RecomputeGELU where that frees FreedByAuto bytes or more, else as RecomputeNone
 )
 
-// FreedByAuto is what is worth a second look at the GELUs. Less stays in or near a processor's last cache.
+// FreedByAuto is what is worth a second look at the GELUs and norms. Less stays in or near a processor's last cache.
 const FreedByAuto = 64 << 20
 
 var recomputations = []string{"none", "gelu", "block", "auto"}
@@ -92,13 +92,17 @@ func droppable(p ir.Program, made []int, how Recomputation) []bool {
 		maker := &p.Instrs[made[id]]
 		switch how {
 		case RecomputeGELU:
-			dropped[id] = maker.Kernel == kernels.Linear && maker.Dim("gelu") == 1 && maker.Arg("y") == ir.ID(id) &&
-				maker.Arg("pre") != ir.None && maker.Arg("res") == ir.None
+			dropped[id] = ofGELU(maker, ir.ID(id)) || maker.Kernel == kernels.LayerNorm && maker.Arg("out") == ir.ID(id)
 		case RecomputeBlock:
 			dropped[id] = made[id] > first && made[id] < last && !isBlock(v) && repeatable(maker)
 		}
 	}
 	return dropped
+}
+
+// ofGELU says that y is what i's GELU makes of what i stores as pre.
+func ofGELU(i *ir.Instr, y ir.ID) bool {
+	return i.Kernel == kernels.Linear && i.Dim("gelu") == 1 && i.Arg("y") == y && i.Arg("pre") != ir.None && i.Arg("res") == ir.None
 }
 
 // blocks are the instructions that make the first block's input and the last block's output; none lie between where the
@@ -149,7 +153,7 @@ func (r *recomputing) copy(id ir.ID) ir.ID {
 		return c
 	}
 	i := r.p.Instrs[r.made[id]]
-	if r.how == RecomputeGELU {
+	if r.how == RecomputeGELU && ofGELU(&i, id) {
 		i = geluOf(i, id, r.p.Values[id])
 	}
 	r.replaceReads(&i)
