@@ -211,12 +211,20 @@ static int64_t gemm_cut(gemm *g, int64_t row_chunks, int64_t column_chunks) {
 	return pieces(g->all_chunks, team_size(g->team)) * (g->rows * g->columns + packing);
 }
 
+// block_of is how many steps of the depth are counted for a block: a shallow product's chunks have more rows.
+static int64_t block_of(const gemm *g) {
+	const int64_t most = block_steps(g);
+	return larger(most / 4, smaller(most, pieces(g->a.depth, per_step(g->precision))));
+}
+
+// fewest_row_chunks is how many chunks of rows there are at least, for what is packed of one to stay in the second cache.
+static int64_t fewest_row_chunks(const gemm *g) { return larger(1, pieces(g->a.count, ROWS * block_steps(g) / block_of(g))); }
+
 // gemm_cut_best cuts the output into the chunks that fit the caches and end the soonest: even ones, as many as the workers
 // or a multiple of them, unless that makes packing too dear.
 static void gemm_cut_best(gemm *g) {
 	const int64_t M = g->a.count, N = g->b.count, workers = team_size(g->team);
-	const int64_t most = block_steps(g), steps = larger(most / 4, smaller(most, pieces(g->a.depth, per_step(g->precision))));
-	const int64_t fewest_rows = larger(1, pieces(M, ROWS * most / steps)), fewest_columns = larger(1, pieces(N, COLUMNS));
+	const int64_t fewest_rows = fewest_row_chunks(g), fewest_columns = larger(1, pieces(N, COLUMNS));
 	const int64_t most_rows = smaller(fewest_rows + workers, larger(1, pieces(M, height_of(g))));
 	int64_t rows = fewest_rows, columns = fewest_columns, least = INT64_MAX;
 	for (int64_t r = fewest_rows; r <= most_rows; r++)

@@ -4,12 +4,7 @@
 
 #include "checks.h"
 #include "gelu.h"
-#include "gemm.h"
-
-// weight_operand is w as the second operand of a product over its first side (w [K,N]), or over its second (w [N,K]).
-inl gemm_operand weight_operand(const void *w, int64_t N, int64_t K, int second) {
-	return (gemm_operand){w, second ? K : N, N, K, DT_F32, !second};
-}
+#include "pack.h"
 
 inl gemm_operand row_operand(const void *x, int64_t rows, int64_t width, uint32_t dtype) {
 	return (gemm_operand){x, width, rows, width, dtype, 0};
@@ -90,7 +85,7 @@ static int linear(team *t, const atoll_call *c, void *const *arg, char *error) {
 	gemm g = {row_operand(arg[2], N, I, c->precision), weight_operand(arg[3], O, I, c->dims[3] != 0), .precision = c->precision,
 		.store = linear_store, .context = &o, .stored = {o.y, o.pre, o.res}, .stored_size = act_size(c->precision)};
 	if (c->precision == DT_F32 && !o.pre && !o.gelu) g.plain = o.y, g.bias = o.b, g.addend = o.res;
-	return gemm_run(&g, t, error);
+	return pack_before(&g, t, error) || gemm_run(&g, t, error);
 }
 
 typedef struct {
@@ -129,7 +124,7 @@ static int linear_dx(team *t, const atoll_call *c, void *const *arg, char *error
 	gemm g = {row_operand(arg[1], N, O, c->precision), weight_operand(arg[2], I, O, c->dims[3] == 0), .precision = c->precision,
 		.store = linear_dx_store, .context = &o, .stored = {o.dx, o.pre, o.dres}, .stored_size = act_size(c->precision)};
 	if (c->precision == DT_F32 && !o.pre) g.plain = o.dx, g.addend = o.dres;
-	return gemm_run(&g, t, error);
+	return pack_before(&g, t, error) || gemm_run(&g, t, error);
 }
 
 // Column sums, with a running sum for SUM_ROWS rows at a time so that the error does not grow with N. Rows are fetched SUM_AHEAD ahead.

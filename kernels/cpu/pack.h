@@ -1,9 +1,15 @@
-// pack: a weight is laid out for the products that will read it.
+// pack: a weight is laid out for the products that will read it, by a call of its own or by a product that would pack it many times.
 #ifndef ATOLL_PACK_H
 #define ATOLL_PACK_H
 
-#include "linear.h"
+#include "checks.h"
+#include "gemm.h"
 #include "quantize.h"
+
+// weight_operand is w as the second operand of a product over its first side (w [K,N]), or over its second (w [N,K]).
+inl gemm_operand weight_operand(const void *w, int64_t N, int64_t K, int second) {
+	return (gemm_operand){w, second ? K : N, N, K, DT_F32, !second};
+}
 
 PACKER(pack_panels, LINE)
 
@@ -45,14 +51,31 @@ static void pack_body(void *arg, int64_t i, int worker) {
 	}
 }
 
-// packed = w in the format
-static int pack_weight(team *t, const atoll_call *c, void *const *arg, char *error) {
-	const int64_t I = c->dims[0], O = c->dims[1], format = c->dims[3];
-	pack_job j = {weight_operand(arg[1], O, I, c->dims[2] != 0), arg[0], packed_weight_of(arg[0], I, format).panel, packed_panels(O), format, t};
-	for (int w = 0; w < team_size(t) && format != FORMAT_F32; w++)
-		if (!team_scratch(t, w, pack_scratch(&j))) return out_of_memory(error, pack_scratch(&j));
+// pack_into lays w out at words.
+static int pack_into(float *words, const gemm_operand *w, int64_t format, team *t, char *error) {
+	pack_job j = {*w, words, packed_weight_of(words, w->depth, format).panel, packed_panels(w->count), format, t};
+	for (int worker = 0; worker < team_size(t) && format != FORMAT_F32; worker++)
+		if (!team_scratch(t, worker, pack_scratch(&j))) return out_of_memory(error, pack_scratch(&j));
 	team_for(t, pieces(j.panels, PACK_PANELS), pack_body, &j);
 	return 0;
+}
+
+// packed = w in the format
+static int pack_weight(team *t, const atoll_call *c, void *const *arg, char *error) {
+	const gemm_operand w = weight_operand(arg[1], c->dims[1], c->dims[0], c->dims[2] != 0);
+	return pack_into(arg[0], &w, c->dims[3], t, error);
+}
+
+// pack_before packs the weight b of a product that takes it through several chunks of rows, each of which would pack it for itself. Only AMX
+// multiplies so fast that this is worth the trip to memory: from three chunks on, and from two where packing reads rows of w a line at a time.
+static int pack_before(gemm *g, team *t, char *error) {
+	if (!by_amx(g) || g->packed.words || fewest_row_chunks(g) < (g->b.by_depth ? 2 : 3)) return 0;
+	const packed_weight as = packed_weight_of(NULL, g->b.depth, FORMAT_BF16);
+	const size_t bytes = (size_t)(as.panel * packed_panels(g->b.count)) * sizeof(float);
+	float *words = team_shared(t, bytes);
+	if (!words) return out_of_memory(error, bytes);
+	g->packed = (packed_weight){words, as.panel, FORMAT_BF16};
+	return pack_into(words, &g->b, FORMAT_BF16, t, error);
 }
 
 #endif
