@@ -85,7 +85,7 @@ static int linear(team *t, const atoll_call *c, void *const *arg, char *error) {
 	gemm g = {row_operand(arg[2], N, I, c->precision), weight_operand(arg[3], O, I, c->dims[3] != 0), .precision = c->precision,
 		.store = linear_store, .context = &o, .stored = {o.y, o.pre, o.res}, .stored_size = act_size(c->precision)};
 	if (c->precision == DT_F32 && !o.pre && !o.gelu) g.plain = o.y, g.bias = o.b, g.addend = o.res;
-	return pack_before(&g, t, error) || gemm_run(&g, t, error);
+	return pack_before(&g, t, 0, error) || gemm_run(&g, t, error);
 }
 
 typedef struct {
@@ -124,7 +124,7 @@ static int linear_dx(team *t, const atoll_call *c, void *const *arg, char *error
 	gemm g = {row_operand(arg[1], N, O, c->precision), weight_operand(arg[2], I, O, c->dims[3] == 0), .precision = c->precision,
 		.store = linear_dx_store, .context = &o, .stored = {o.dx, o.pre, o.dres}, .stored_size = act_size(c->precision)};
 	if (c->precision == DT_F32 && !o.pre) g.plain = o.dx, g.addend = o.dres;
-	return pack_before(&g, t, error) || gemm_run(&g, t, error);
+	return pack_before(&g, t, 0, error) || gemm_run(&g, t, error);
 }
 
 // Column sums, with a running sum for SUM_ROWS rows at a time so that the error does not grow with N. Rows are fetched SUM_AHEAD ahead.
@@ -181,11 +181,8 @@ static void linear_dw_body(void *arg, int64_t i, int worker) {
 	else column_sums(j, (i - j->product.all_chunks) * SUM_COLUMNS);
 }
 
-// dw_squares gets room for the squares of dw's tiles, which are height rows high; NULL without memory.
-static double *dw_squares(const gemm *g, team *t, int64_t *tiles) {
-	*tiles = pieces(g->a.count, height_of(g)) * pieces(g->b.count, NR);
-	return team_shared(t, (size_t)larger(*tiles, 1) * sizeof(double));
-}
+// tiles_of is how many tiles a product's output has.
+static int64_t tiles_of(const gemm *g) { return pieces(g->a.count, height_of(g)) * pieces(g->b.count, NR); }
 
 // gradient_of_weight: dw = xᵀ·dy stored as w, db = column sums of dy, and norm that of dw where it is not NULL.
 static int gradient_of_weight(team *t, const atoll_call *c, void *const *arg, float *norm, char *error) {
@@ -196,9 +193,11 @@ static int gradient_of_weight(team *t, const atoll_call *c, void *const *arg, fl
 	linear_dw_job j = {.db = arg[1], .dy = arg[3], .N = N, .O = O, .dtype = c->precision, .accumulate = accumulate};
 	j.product = (gemm){c->dims[3] ? dy : x, c->dims[3] ? x : dy, .precision = c->precision, .store = plain_store, .plain = dw,
 		.addend = accumulate ? dw : NULL, .stored = {dw}, .stored_size = sizeof *dw};
-	int64_t tiles = 0;
-	if (norm && !(j.product.squares = dw_squares(&j.product, t, &tiles))) return out_of_memory(error, (size_t)tiles * sizeof(double));
+	const int64_t tiles = norm ? tiles_of(&j.product) : 0;
+	const size_t squares = (size_t)pieces(tiles, 8) * 8 * sizeof(double);
 	if (dw && I > 0 && O > 0) {
+		if (pack_before(&j.product, t, squares, error)) return 1;
+		if (norm && !(j.product.squares = team_shared(t, squares))) return out_of_memory(error, squares);
 		size_t refused = gemm_plan(&j.product, t);
 		if (refused) return out_of_memory(error, refused);
 	}

@@ -66,16 +66,17 @@ static int pack_weight(team *t, const atoll_call *c, void *const *arg, char *err
 	return pack_into(arg[0], &w, c->dims[3], t, error);
 }
 
-// pack_before packs the weight b of a product that takes it through several chunks of rows, each of which would pack it for itself. Only AMX
-// multiplies so fast that this is worth the trip to memory: from three chunks on, and from two where packing reads rows of w a line at a time.
-static int pack_before(gemm *g, team *t, char *error) {
+// pack_before packs the columns b of a product that takes them through several chunks of rows, each of which would pack them for itself. Only AMX
+// multiplies so fast that this is worth the trip to memory: from three chunks on, and from two where packing reads rows of b a line at a time.
+// The words lie in the team's shared memory, behind its first beside bytes, a multiple of a line.
+static int pack_before(gemm *g, team *t, size_t beside, char *error) {
 	if (!by_amx(g) || g->packed.words || fewest_row_chunks(g) < (g->b.by_depth ? 2 : 3)) return 0;
 	const packed_weight as = packed_weight_of(NULL, g->b.depth, FORMAT_BF16);
 	const size_t bytes = (size_t)(as.panel * packed_panels(g->b.count)) * sizeof(float);
-	float *words = team_shared(t, bytes);
-	if (!words) return out_of_memory(error, bytes);
-	g->packed = (packed_weight){words, as.panel, FORMAT_BF16};
-	return pack_into(words, &g->b, FORMAT_BF16, t, error);
+	char *memory = team_shared(t, beside + bytes);
+	if (!memory) return out_of_memory(error, beside + bytes);
+	g->packed = (packed_weight){(float *)(memory + beside), as.panel, FORMAT_BF16};
+	return pack_into((float *)(memory + beside), &g->b, FORMAT_BF16, t, error);
 }
 
 #endif
