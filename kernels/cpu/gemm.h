@@ -24,7 +24,7 @@ struct gemm {
 	uint32_t precision; // what fp32 operands are rounded to
 	gemm_store *store;
 	const void *context; // of store
-	// plain [M,N] = sums + bias + addend, where that is all that store does, else NULLs: whole tiles of fp32 do it from the registers.
+	// plain [M,N] = sums + bias + addend, where that is all that store does, else NULLs: whole tiles do it from the registers (stores_plainly).
 	float *plain;
 	const float *bias, *addend;
 	const void *stored[MOST_STORED]; // tensors [M,N] that store reads or writes, for prefetching; NULL where absent
@@ -124,8 +124,8 @@ inl void tile(const gemm *g, int64_t kc, const float *a, const float *b, float *
 #ifdef NATIVE_AMX
 	if (by_amx(g)) {
 		const int64_t steps = pieces(kc, per_step(g->precision));
-		if (g->packed.words) tile_amx(whole_numbers(g), steps, a, b, LINE, g->packed.panel, c, add, f);
-		else tile_amx(0, steps, a, b, NR, VL, c, add, f);
+		if (g->packed.words) tile_amx(whole_numbers(g), steps, a, b, LINE, g->packed.panel, c, add, to, f);
+		else tile_amx(0, steps, a, b, NR, VL, c, add, to, f);
 		return;
 	}
 #endif
@@ -156,8 +156,13 @@ inl void tile(const gemm *g, int64_t kc, const float *a, const float *b, float *
 	tile_f32(kc, a, b, c, add, to);
 }
 
-// stores_plainly tells whether tiles may store by themselves: those of fp32 can.
-static int stores_plainly(const gemm *g) { return g->plain && per_step(g->precision) == 1 && !whole_numbers(g); }
+// stores_plainly tells whether whole tiles may store by themselves: those of fp32 can, and those of AMX where nothing is added and a row of a
+// tile is whole lines, since it stores two lines more slowly than vectors do.
+static int stores_plainly(const gemm *g) {
+	if (!g->plain || whole_numbers(g)) return 0;
+	if (!by_amx(g)) return per_step(g->precision) == 1;
+	return !g->bias && !g->addend && (uintptr_t)g->plain % 64 == 0 && g->b.count % 16 == 0;
+}
 
 // plain_store is the store of a product that only has plain.
 static void plain_store(const gemm *g, int64_t m, int64_t n, int64_t rows, int64_t columns, const float *tile) {

@@ -72,10 +72,11 @@ inl void amx_store_sums(float *c, int64_t ld) {
 		: : "r"(c), "r"(ld), "r"((char *)c + 16 * ld) : "memory");
 }
 
-// tile_amx is c [32,NR] (+)= a·b over steps words of depth. Words of b stand step floats apart, its second 16 columns second floats behind the
-// first. What a holds behind the last step is zeros; what b holds there is not read. Meanwhile it fetches.
+// tile_amx is c [32,NR] (+)= a·b over steps words of depth; where to is not NULL the sums go there, and c only holds those of earlier blocks.
+// Words of b stand step floats apart, its second 16 columns second floats behind the first. What a holds behind the last step is zeros; what b
+// holds there is not read. Meanwhile it fetches.
 static void tile_amx(int int8, int64_t steps, const float *a, const float *b, int64_t step, int64_t second, float *c, int add,
-	tile_fetches *f) {
+	const plain_tile *to, tile_fetches *f) {
 	const int64_t groups = steps / AMX_STEPS, rest = steps % AMX_STEPS;
 	if (add) amx_load_sums(c, NR * 4);
 	else amx_clear_sums();
@@ -90,7 +91,8 @@ static void tile_amx(int int8, int64_t steps, const float *a, const float *b, in
 		}
 		amx_some(int8, a + groups * AMX_STEPS * AMX_ROWS, last, last + VL, NR * 4);
 	}
-	amx_store_sums(c, NR * 4);
+	if (to) amx_store_sums(to->y, to->ld * 4);
+	else amx_store_sums(c, NR * 4);
 }
 #else
 enum { AMX_ROWS = 0, AMX_STEPS = 0 };
