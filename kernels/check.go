@@ -37,7 +37,7 @@ func (c *Call) checkValues() error {
 func dimRange(name string) (low, high int64) {
 	const most = 1 << 48
 	switch {
-	case name == "transposed" || name == "gelu":
+	case name == "transposed" || name == "gelu" || name == "stream":
 		return 0, 1
 	case name == "mode" || strings.HasSuffix(name, "Mode"):
 		return Overwrite, ByStep

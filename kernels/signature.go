@@ -114,7 +114,7 @@ var signatures = [Count]Signature{
 	Pack:         {"pack", []Arg{out("packed", Words, "S"), in("w", Float, "I*O")}, []string{"I", "O", "transposed", "format", "S"}, nil},
 	LinearPacked: {"linear.packed", []Arg{out("y", Act, "N*O"), in("x", Act, "N*I"), in("packed", Words, "S"),
 		optional(in("b", Float, "O")), optional(in("res", Act, "N*O"))}, // y = gelu?(x·w + b) + res
-		[]string{"N", "I", "O", "gelu", "format", "S"}, nil},
+		[]string{"N", "I", "O", "gelu", "format", "S", "stream"}, nil}, // stream: a row's bits may depend on N
 	// Begins as LinearDW does: lower.NormAlong turns the one into the other.
 	LinearDWNorm: {"linear.dw.norm", []Arg{sum("dw", Float, "I*O"), optional(sum("db", Float, "O")), in("x", Act, "N*I"), in("dy", Act, "N*O"),
 		in("step", Float, "8"), out("norm", Float, "1")},

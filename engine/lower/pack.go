@@ -1,6 +1,8 @@
 package lower
 
 import (
+	"slices"
+
 	"atoll/engine/ir"
 	"atoll/kernels"
 )
@@ -26,6 +28,8 @@ func Pack(p ir.Program, how Packing, dtype kernels.DType) ir.Program {
 			embeddings[p.Instrs[n].Arg("wte")] = true
 		}
 	}
+	// With caches it is a stream that is read, and nobody holds the bits of one token against those of several at once.
+	stream := slices.ContainsFunc(p.Instrs, func(i ir.Instr) bool { return i.Kernel == kernels.AttentionCached })
 	copies := map[string]ir.ID{}
 	for n := range out.Instrs {
 		i := &out.Instrs[n]
@@ -40,14 +44,14 @@ func Pack(p ir.Program, how Packing, dtype kernels.DType) ir.Program {
 			format = kernels.PackedBF16
 		}
 		if format.Fits(i.Precision) && (format != kernels.PackedI8 || i.Dim("I") <= kernels.MostInt8) {
-			packProduct(&out, i, copies, format)
+			packProduct(&out, i, copies, format, stream)
 		}
 	}
 	return out
 }
 
 // packProduct turns a linear into a linear.packed.
-func packProduct(p *ir.Program, i *ir.Instr, copies map[string]ir.ID, format kernels.Format) {
+func packProduct(p *ir.Program, i *ir.Instr, copies map[string]ir.ID, format kernels.Format, stream bool) {
 	w, I, O := i.Arg("w"), i.Dim("I"), i.Dim("O")
 	S := format.Words(I, O)
 	name := ir.PackedName(p.Values[w].Name, format, i.Dim("transposed") != 0)
@@ -61,7 +65,14 @@ func packProduct(p *ir.Program, i *ir.Instr, copies map[string]ir.ID, format ker
 	}
 	*i = newInstr(kernels.LinearPacked, i.Precision,
 		map[string]ir.ID{"y": i.Arg("y"), "x": i.Arg("x"), "packed": packed, "b": i.Arg("b"), "res": i.Arg("res")},
-		[]int64{i.Dim("N"), I, O, i.Dim("gelu"), int64(format), S})
+		[]int64{i.Dim("N"), I, O, i.Dim("gelu"), int64(format), S, flag(stream)})
+}
+
+func flag(set bool) int64 {
+	if set {
+		return 1
+	}
+	return 0
 }
 
 func newInstr(k kernels.Kernel, precision kernels.DType, args map[string]ir.ID, dims []int64) ir.Instr {

@@ -32,9 +32,9 @@ func TestPack(t *testing.T) {
 		dtype kernels.DType
 		want  []string
 	}{
-		{lower.PackAlike, kernels.F32, []string{"linear.packed.fp32(x=x, packed=w.packed.fp32) {N=4 I=6 O=6 gelu=0 format=0 S=192}",
-			"out:fp32[4,6] = linear.packed.fp32(x=%3, packed=w.packed.fp32, b=b, res=x) {N=4 I=6 O=6 gelu=1 format=0 S=192}"}},
-		{lower.PackInt8, kernels.F32, []string{"packed=w.packed.int8) {N=4 I=6 O=6 gelu=0 format=2 S=96}"}},
+		{lower.PackAlike, kernels.F32, []string{"linear.packed.fp32(x=x, packed=w.packed.fp32) {N=4 I=6 O=6 gelu=0 format=0 S=192 stream=0}",
+			"out:fp32[4,6] = linear.packed.fp32(x=%3, packed=w.packed.fp32, b=b, res=x) {N=4 I=6 O=6 gelu=1 format=0 S=192 stream=0}"}},
+		{lower.PackInt8, kernels.F32, []string{"packed=w.packed.int8) {N=4 I=6 O=6 gelu=0 format=2 S=96 stream=0}"}},
 	} {
 		p := packable(t, false)
 		before := p.String()

@@ -7,11 +7,13 @@
 #define ATOLL_GEMM_H
 
 #include "gemm_packed.h"
+#include "gemm_parts.h"
 #include "gemm_side.h"
 
 // KC steps of depth: a panel of b (16 KB with AVX2) stays in the first cache while it meets all rows of the chunk. A step is
-// one value of k, or two where bf16 is packed in words. For AMX the second cache is near enough, and sums go there and back less often.
-enum { KC = 256, AMX_KC = 512, ROWS = VL == 16 ? 504 : 264, COLUMNS = 1024 / NR * NR };
+// one value of k, or two where bf16 is packed in words. For AMX the second cache is near enough, and sums go there and back less often; of
+// parts, which are six bytes a value, less fits.
+enum { KC = 256, AMX_KC = 512, PARTS_KC = 384, ROWS = VL == 16 ? 504 : 264, PARTS_ROWS = 336, COLUMNS = 1024 / NR * NR };
 
 typedef struct gemm gemm;
 
@@ -81,10 +83,20 @@ static int64_t per_step(uint32_t precision) {
 
 static int whole_numbers(const gemm *g) { return g->packed.words && g->packed.format == FORMAT_I8; }
 
-// by_amx tells whether the product has tiles of AMX: that of words.
+// in_parts tells whether the product is that of fp32 in parts.
+static int in_parts(const gemm *g) {
+#ifdef NATIVE_AMX
+	return g->precision == DT_F32 && !whole_numbers(g);
+#else
+	(void)g;
+	return 0;
+#endif
+}
+
+// by_amx tells whether the product has tiles of AMX: that of words, and of parts.
 static int by_amx(const gemm *g) {
 #ifdef NATIVE_AMX
-	return whole_numbers(g) || per_step(g->precision) == 2;
+	return whole_numbers(g) || per_step(g->precision) == 2 || in_parts(g);
 #else
 	(void)g;
 	return 0;
@@ -105,6 +117,10 @@ static int transposes_rows(const gemm *g) {
 // pack_a packs the rows of panels panels from row m on.
 static void pack_a(const gemm *g, float *to, int64_t m, int64_t panels, int64_t stride, int64_t k, int64_t kc) {
 #ifdef NATIVE_AMX
+	if (in_parts(g)) {
+		split_rows(to, &g->a, m, panels, stride, k, kc);
+		return;
+	}
 	if (by_amx(g)) {
 		pack_tiled(to, &g->a, g->precision, m, panels, stride, k, kc);
 		return;
@@ -122,6 +138,10 @@ static void pack_a(const gemm *g, float *to, int64_t m, int64_t panels, int64_t 
 // tile computes a tile, or adds to it, and fetches before it or meanwhile.
 inl void tile(const gemm *g, int64_t kc, const float *a, const float *b, float *c, int add, const plain_tile *to, tile_fetches *f) {
 #ifdef NATIVE_AMX
+	if (in_parts(g)) {
+		tile_parts(pieces(kc, PART_DEPTH), a, b, c, add, g->a.count <= AMX_ROWS / 2, to, f);
+		return;
+	}
 	if (by_amx(g)) {
 		const int64_t steps = pieces(kc, per_step(g->precision));
 		if (g->packed.words) tile_amx(whole_numbers(g), steps, a, b, LINE, g->packed.panel, c, add, to, f);
@@ -198,12 +218,25 @@ static double tile_squares(const float *at, int64_t ld, int64_t rows, int64_t co
 	return total > 1e-20f && total < 1e38f ? total : exact_squares(at, ld, rows, columns);
 }
 
+// take_squares is for a tile that is stored.
+static void take_squares(const gemm *g, int64_t m, int64_t n, int64_t rows, int64_t columns) {
+	if (g->squares)
+		g->squares[m / height_of(g) * pieces(g->b.count, NR) + n / NR] = tile_squares(g->plain + m * g->b.count + n, g->b.count, rows, columns);
+}
+
 // block_steps is how many steps a block of the depth has at most.
-static int64_t block_steps(const gemm *g) { return by_amx(g) ? AMX_KC : KC; }
+static int64_t block_steps(const gemm *g) { return in_parts(g) ? PARTS_KC : by_amx(g) ? AMX_KC : KC; }
 
 // What it costs to pack a value, counted in multiply-adds of the tile. For AMX columns count four times, packed before or not: they come
-// from memory, where rows were just written.
-enum { PACKING = 8, AMX_PACKING = 64, AMX_COLUMNS = 4 * AMX_PACKING };
+// from memory, where rows were just written; of parts a multiply-add is six of them, and neither side is a copy.
+enum { PACKING = 8, AMX_PACKING = 64, AMX_COLUMNS = 4 * AMX_PACKING, PARTS_PACKING = 32 };
+
+// packing_cost is that of the largest chunk, for each value of the depth.
+static int64_t packing_cost(const gemm *g) {
+	if (in_parts(g)) return PARTS_PACKING * (g->rows + g->columns);
+	if (by_amx(g)) return AMX_PACKING * g->rows + AMX_COLUMNS * g->columns;
+	return PACKING * (g->packed.words ? g->rows : g->rows + g->columns);
+}
 
 // gemm_cut cuts the output into about row_chunks by column_chunks, and is the work of whoever gets the most of them.
 static int64_t gemm_cut(gemm *g, int64_t row_chunks, int64_t column_chunks) {
@@ -212,8 +245,7 @@ static int64_t gemm_cut(gemm *g, int64_t row_chunks, int64_t column_chunks) {
 	g->rows = side_largest(&g->down, g->team);
 	g->columns = side_largest(&g->across, g->team);
 	g->all_chunks = g->down.count * g->across.count;
-	const int64_t packing = by_amx(g) ? AMX_PACKING * g->rows + AMX_COLUMNS * g->columns : PACKING * (g->packed.words ? g->rows : g->rows + g->columns);
-	return pieces(g->all_chunks, team_size(g->team)) * (g->rows * g->columns + packing);
+	return pieces(g->all_chunks, team_size(g->team)) * (g->rows * g->columns + packing_cost(g));
 }
 
 // block_of is how many steps of the depth are counted for a block: a shallow product's chunks have more rows.
@@ -223,7 +255,9 @@ static int64_t block_of(const gemm *g) {
 }
 
 // fewest_row_chunks is how many chunks of rows there are at least, for what is packed of one to stay in the second cache.
-static int64_t fewest_row_chunks(const gemm *g) { return larger(1, pieces(g->a.count, ROWS * block_steps(g) / block_of(g))); }
+static int64_t fewest_row_chunks(const gemm *g) {
+	return larger(1, pieces(g->a.count, (in_parts(g) ? PARTS_ROWS : ROWS) * block_steps(g) / block_of(g)));
+}
 
 // gemm_cut_best cuts the output into the chunks that fit the caches and end the soonest: even ones, as many as the workers
 // or a multiple of them, unless that makes packing too dear.
@@ -254,13 +288,16 @@ static void gemm_cut_by_speed(gemm *g) {
 
 // panel_floats is how far a panel of rows is from the next: room for a whole last group, and for what packing writes too much.
 inl int64_t panel_floats(const gemm *g, int64_t steps) {
+#ifdef NATIVE_AMX
+	if (in_parts(g)) return pieces(steps, PART_DEPTH) * GROUP_FLOATS;
+#endif
 	const int64_t group = by_amx(g) ? AMX_STEPS : in_groups(g) ? GROUP : 1;
 	return pieces(steps, group) * group * height_of(g) + 16;
 }
 
 // in_one_block tells whether the depth is not cut: the words of a packed weight are read as they lie then, and rows of few tiles stay in the
 // second cache all the same. Sums of AMX have the same bits either way.
-static int in_one_block(const gemm *g) { return by_amx(g) && g->packed.words && g->a.count <= 2 * AMX_ROWS; }
+static int in_one_block(const gemm *g) { return by_amx(g) && !in_parts(g) && g->packed.words && g->a.count <= 2 * AMX_ROWS; }
 
 // gemm_plan cuts the output and lays out the workers' memory. It is 0, or the bytes of scratch that the machine refused.
 static size_t gemm_plan(gemm *g, team *t) {
@@ -273,8 +310,8 @@ static size_t gemm_plan(gemm *g, team *t) {
 	g->blocks = larger(1, pieces(K, g->depth));
 	const int64_t steps = pieces(smaller(K, g->depth), per_step(g->precision));
 	g->a_floats = (size_t)(g->rows / height_of(g) * panel_floats(g, steps) + 15) & ~(size_t)15;
-	g->b_floats = (size_t)(steps * NR + NR);
-	g->sum_floats = (size_t)(g->blocks == 1 ? height_of(g) * NR : g->rows * g->columns);
+	g->b_floats = (size_t)(in_parts(g) ? panel_floats(g, steps) : steps * NR + NR);
+	g->sum_floats = (size_t)(g->blocks == 1 ? 2 * height_of(g) * NR : g->rows * g->columns); // two in turns: see gemm_panel
 	const size_t bytes = (g->a_floats + g->b_floats + g->sum_floats) * sizeof(float);
 	for (int w = 0; w < team_size(t); w++)
 		if (!team_scratch(t, w, bytes)) return bytes;
@@ -290,6 +327,24 @@ inl fetches fetches_of(const gemm_operand *p, int64_t j, int64_t n, int64_t k, i
 	return (fetches){start + (p->by_depth ? k * p->ld + j : j * p->ld + k) * size, p->ld * size, lines, 0, at_least_0(rows) * lines};
 }
 
+// A tile whose sums are finished, and of which done rows have gone through the store function.
+typedef struct {
+	const gemm *g;
+	int64_t m, n, rows, columns, done;
+	const float *tile;
+} unstored_tile;
+
+// store_rows stores some rows more, and then takes the tile's squares where they are wanted.
+static void store_rows(void *of, int64_t rows) {
+	unstored_tile *u = of;
+	const gemm *g = u->g;
+	rows = smaller(rows, u->rows - u->done);
+	if (rows <= 0) return;
+	g->store(g, u->m + u->done, u->n, rows, u->columns, u->tile + u->done * NR);
+	u->done += rows;
+	if (u->done == u->rows) take_squares(g, u->m, u->n, u->rows, u->columns);
+}
+
 // Where a worker stands in its chunk: rows m..end-1, columns n..n_end-1, a block of K, and both packed operands.
 typedef struct {
 	int64_t m, end, n, n_end, block, k, kc;
@@ -298,6 +353,7 @@ typedef struct {
 	int64_t stride; // floats from one panel of rows to the next
 	fetches ahead;  // what is packed after this block
 	int64_t share;  // lines of it for each tile
+	unstored_tile before;
 } gemm_step;
 
 // stored_at is the place of a tile in one of the tensors that its store is about.
@@ -318,7 +374,7 @@ static void gemm_panel(const gemm *g, gemm_step *s, int64_t n, float *sums) {
 	const int64_t height = height_of(g), columns = smaller(NR, g->b.count - n), panels = pieces(s->end - s->m, height);
 	const int64_t next = n + NR < s->n_end ? n + NR : s->n, next_k = n + NR < s->n_end ? s->k : s->k + s->kc;
 	const int64_t next_kc = smaller(s->kc, g->b.depth - next_k);
-	tile_fetches f = {.stored_size = g->stored_size};
+	tile_fetches f = {.meanwhile = by_amx(g) ? store_rows : NULL, .of = &s->before, .stored_size = g->stored_size};
 	f.next = g->packed.words ? packed_lines(&g->packed, next, next_k, next_kc) : fetches_of(&g->b, next, NR, next_k, next_kc);
 	f.lines = pieces(f.next.left, panels);
 	const int plainly = last && columns == NR && stores_plainly(g);
@@ -331,17 +387,27 @@ static void gemm_panel(const gemm *g, gemm_step *s, int64_t n, float *sums) {
 			const int64_t at = m * g->b.count + n;
 			const plain_tile to = {g->plain + at, g->bias ? g->bias + n : NULL, g->addend ? g->addend + at : NULL, g->b.count};
 			tile(g, s->kc, s->a + i * s->stride, s->b, sums, s->block > 0, &to, &f);
+			take_squares(g, m, n, rows, columns);
 		} else {
-			tile(g, s->kc, s->a + i * s->stride, s->b, sums, s->block > 0, NULL, &f);
-			if (last) g->store(g, m, n, rows, columns, sums);
+			float *const c = g->blocks > 1 || !by_amx(g) || s->before.tile != sums ? sums : sums + height * NR;
+			tile(g, s->kc, s->a + i * s->stride, s->b, c, s->block > 0, NULL, &f);
+			store_rows(&s->before, height);
+			if (last) s->before = (unstored_tile){g, m, n, rows, columns, 0, c};
+			if (!by_amx(g)) store_rows(&s->before, height);
 		}
-		if (last && g->squares) g->squares[m / height * pieces(g->b.count, NR) + n / NR] = tile_squares(g->plain + m * g->b.count + n, g->b.count, rows, columns);
 		if (g->blocks > 1) sums += height * NR;
 	}
 }
 
 // packed_columns gives the panel of columns from j on for the step's block: where it lies, or made at panel.
 static const float *packed_columns(const gemm *g, const gemm_step *s, int64_t j, float *panel) {
+#ifdef NATIVE_AMX
+	if (in_parts(g)) {
+		if (g->packed.words) split_packed(panel, &g->packed, j, s->k, s->kc);
+		else split_columns(panel, &g->b, j, s->k, s->kc);
+		return panel;
+	}
+#endif
 	if (in_place(&g->packed, g->precision)) return packed_at(&g->packed, j, s->k);
 	if (g->packed.words) widen_columns(panel, &g->packed, j, s->k, s->kc);
 	else pack_columns(panel, &g->b, g->precision, j, 1, 0, s->k, s->kc);
@@ -386,6 +452,7 @@ static void gemm_chunk(void *arg, int64_t i, int worker) {
 			gemm_panel(g, &s, j, g->blocks > 1 ? sums + (j - s.n) * panels * height : sums);
 		}
 	}
+	store_rows(&s.before, height);
 	if (by_amx(g)) amx_end();
 	team_tell(g->team, worker, (double)(panels * pieces(s.n_end - s.n, NR)), team_clock() - start);
 }

@@ -1,5 +1,6 @@
 // linear.packed: a product with a weight that was packed before. Few rows, such as decoding has, are multiplied with a few panels at
-// a time, each of which is read once from its beginning to its end; more rows go through gemm.h. Both sum as linear does.
+// a time, each of which is read once from its beginning to its end; more rows go through gemm.h. Both sum as linear does, but for fp32 where
+// there is AMX: there few rows sum so only if the caller says that they are a stream's, whose bits may depend on how many there are.
 #ifndef ATOLL_LINEAR_PACKED_H
 #define ATOLL_LINEAR_PACKED_H
 
@@ -143,7 +144,7 @@ static int linear_packed(team *t, const atoll_call *c, void *const *arg, char *e
 	if (c->precision == DT_F32 && !o.gelu) g.plain = o.y, g.bias = o.b, g.addend = o.res;
 	if (N == 0 || O == 0) return 0;
 	if (g.packed.format == FORMAT_I8) return run_int8(&g, t, error);
-	return N <= FEW_ROWS && !by_amx(&g) ? run_few_rows(&g, t, error) : gemm_run(&g, t, error);
+	return N <= FEW_ROWS && (!by_amx(&g) || (in_parts(&g) && c->dims[6])) ? run_few_rows(&g, t, error) : gemm_run(&g, t, error);
 }
 
 #endif

@@ -70,7 +70,7 @@ static int pack_weight(team *t, const atoll_call *c, void *const *arg, char *err
 // multiplies so fast that this is worth the trip to memory: from three chunks on, and from two where packing reads rows of b a line at a time.
 // The words lie in the team's shared memory, behind its first beside bytes, a multiple of a line.
 static int pack_before(gemm *g, team *t, size_t beside, char *error) {
-	if (!by_amx(g) || g->packed.words || fewest_row_chunks(g) < (g->b.by_depth ? 2 : 3)) return 0;
+	if (!by_amx(g) || in_parts(g) || g->packed.words || fewest_row_chunks(g) < (g->b.by_depth ? 2 : 3)) return 0;
 	const packed_weight as = packed_weight_of(NULL, g->b.depth, FORMAT_BF16);
 	const size_t bytes = (size_t)(as.panel * packed_panels(g->b.count)) * sizeof(float);
 	char *memory = team_shared(t, beside + bytes);

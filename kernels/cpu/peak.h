@@ -2,7 +2,7 @@
 #ifndef ATOLL_PEAK_H
 #define ATOLL_PEAK_H
 
-#include "gemm_tile.h"
+#include "gemm_parts.h"
 #include "lanes.h"
 
 // peak_f32 does steps rounds and gives how many floating-point operations those were.
@@ -35,6 +35,22 @@ static double peak_amx(int int8, int64_t steps, volatile float *sink) {
 	amx_end();
 	sink[2] = c[0];
 	return (double)blocks * BLOCK_GROUPS * AMX_ROWS * NR * AMX_STEPS * (int8 ? 8 : 4);
+}
+
+// peak_parts is that of fp32 in parts: the loop of its tile.
+static double peak_parts(int64_t steps, volatile float *sink) {
+	enum { BLOCK_GROUPS = 2 };
+	_Alignas(64) float a[BLOCK_GROUPS * GROUP_FLOATS], b[BLOCK_GROUPS * GROUP_FLOATS], c[AMX_ROWS * NR];
+	for (int i = 0; i < BLOCK_GROUPS * GROUP_FLOATS; i++) a[i] = b[i] = sink[0];
+	const int64_t blocks = pieces(steps, 64 * BLOCK_GROUPS);
+	amx_begin();
+	amx_clear_sums();
+	for (int64_t s = 0; s < blocks; s++)
+		for (int64_t group = 0; group < BLOCK_GROUPS; group++) multiply_parts(a + group * GROUP_FLOATS, b + group * GROUP_FLOATS);
+	amx_store_sums(c, NR * 4);
+	amx_end();
+	sink[2] = c[0];
+	return (double)blocks * BLOCK_GROUPS * AMX_ROWS * NR * PART_DEPTH * 2;
 }
 #elif defined NATIVE_BF16
 static double peak_bf16(int64_t steps, volatile float *sink) {
@@ -74,6 +90,7 @@ static double peak_pairs(int64_t steps, volatile float *sink) {
 static double peak(uint32_t precision, int64_t steps, volatile float *sink) {
 #ifdef NATIVE_AMX
 	if (precision == DT_I32 || precision == DT_BF16) return peak_amx(precision == DT_I32, steps, sink);
+	if (precision == DT_F32) return peak_parts(steps, sink);
 #else
 	if (precision == DT_I32) return peak_pairs(steps, sink);
 #endif

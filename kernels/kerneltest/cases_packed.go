@@ -71,8 +71,9 @@ func linearPackedCases() []Case {
 	return cases
 }
 
+// linearPackedDims are those of a product, which is a stream's where its rows are odd.
 func linearPackedDims(shape [3]int64, gelu int64, format kernels.Format) []int64 {
-	return []int64{shape[0], shape[1], shape[2], gelu, int64(format), format.Words(shape[1], shape[2])}
+	return []int64{shape[0], shape[1], shape[2], gelu, int64(format), format.Words(shape[1], shape[2]), shape[0] % 2}
 }
 
 // words are the values of a packed weight: of random numbers from -1 to 1.
