@@ -164,13 +164,15 @@ lint: $(STATICCHECK) ## staticcheck, with the checks in staticcheck.conf
 lint-gpu: $(STATICCHECK) build/cuda/libcuda.a | $(CUDA_HOME)/include/cuda.h ## staticcheck of the files behind the tag gpu
 	$(GPU_ENV) $(STATICCHECK) -tags gpu $(GPU_PACKAGES)
 
+# Before 1.27 Go at times fails a target whose time is up, with "context deadline exceeded" and no failing input (golang/go#75804): passed.
 fuzz: ## every fuzz target of every package, FUZZ_TIME (30s) each
 	@$(GO) test -list '^Fuzz' ./... | awk '/^Fuzz/ { names = names " " $$1 } /^ok/ { split(names, n, " "); for (i in n) print $$2, n[i]; names = "" }' | sort > .fuzz-targets; \
-	trap 'rm -f .fuzz-targets' EXIT; \
+	trap 'rm -f .fuzz-targets .fuzz-output' EXIT; \
 	test -s .fuzz-targets || { echo 'fuzz: no target found, want functions named Fuzz...'; exit 1; }; \
 	while read -r package target; do \
 		echo "fuzz $$package $$target"; \
-		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ_TIME) -fuzzminimizetime 20x "$$package" || exit 1; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ_TIME) -fuzzminimizetime 20x "$$package" > .fuzz-output 2>&1; status=$$?; cat .fuzz-output; \
+		test $$status = 0 || { grep -q 'context deadline exceeded' .fuzz-output && ! grep -q 'Failing input' .fuzz-output; } || exit 1; \
 	done < .fuzz-targets
 
 bench: build ## measure kernels, the training step and classification, with this machine's peaks beside them
