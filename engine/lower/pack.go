@@ -29,7 +29,10 @@ func Pack(p ir.Program, how Packing, dtype kernels.DType) ir.Program {
 		}
 	}
 	// With caches it is a stream that is read, and nobody holds the bits of one token against those of several at once.
-	stream := slices.ContainsFunc(p.Instrs, func(i ir.Instr) bool { return i.Kernel == kernels.AttentionCached })
+	stream := int64(0)
+	if slices.ContainsFunc(p.Instrs, func(i ir.Instr) bool { return i.Kernel == kernels.AttentionCached }) {
+		stream = 1
+	}
 	copies := map[string]ir.ID{}
 	for n := range out.Instrs {
 		i := &out.Instrs[n]
@@ -51,7 +54,7 @@ func Pack(p ir.Program, how Packing, dtype kernels.DType) ir.Program {
 }
 
 // packProduct turns a linear into a linear.packed.
-func packProduct(p *ir.Program, i *ir.Instr, copies map[string]ir.ID, format kernels.Format, stream bool) {
+func packProduct(p *ir.Program, i *ir.Instr, copies map[string]ir.ID, format kernels.Format, stream int64) {
 	w, I, O := i.Arg("w"), i.Dim("I"), i.Dim("O")
 	S := format.Words(I, O)
 	name := ir.PackedName(p.Values[w].Name, format, i.Dim("transposed") != 0)
@@ -65,14 +68,7 @@ func packProduct(p *ir.Program, i *ir.Instr, copies map[string]ir.ID, format ker
 	}
 	*i = newInstr(kernels.LinearPacked, i.Precision,
 		map[string]ir.ID{"y": i.Arg("y"), "x": i.Arg("x"), "packed": packed, "b": i.Arg("b"), "res": i.Arg("res")},
-		[]int64{i.Dim("N"), I, O, i.Dim("gelu"), int64(format), S, flag(stream)})
-}
-
-func flag(set bool) int64 {
-	if set {
-		return 1
-	}
-	return 0
+		[]int64{i.Dim("N"), I, O, i.Dim("gelu"), int64(format), S, stream})
 }
 
 func newInstr(k kernels.Kernel, precision kernels.DType, args map[string]ir.ID, dims []int64) ir.Instr {

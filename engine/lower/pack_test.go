@@ -59,6 +59,22 @@ func TestPack(t *testing.T) {
 	}
 }
 
+// A list with caches reads a stream, whose products may sum few rows in another order than many.
+func TestPackOfAStream(t *testing.T) {
+	l := newList(t)
+	cache := func(name string) ir.ID { return l.Value(ir.Value{Name: name, Kind: ir.State, Shape: []int{1, 9, 6}}) }
+	qkv := l.Value(ir.Value{Name: "qkv", Kind: ir.Input, Shape: []int{1, 4, 18}})
+	start := l.Value(ir.Value{Name: "start", Kind: ir.Input, DType: kernels.I32, Shape: []int{1}})
+	attended := l.Temp(4, 6)
+	l.Emit(kernels.AttentionCached, ir.Args{"out": attended, "qkv": qkv, "keys": cache("keys"), "values": cache("values"), "start": start},
+		ir.Dims{"B": 1, "T": 4, "C": 6, "H": 2, "P": 9})
+	l.linear(l.output(), attended)
+	text := l.passed(func(p ir.Program) ir.Program { return lower.Pack(p, lower.PackAlike, kernels.F32) })
+	if !strings.Contains(text, "format=0 S=192 stream=1}") {
+		t.Errorf("no product of a stream in\n%s", text)
+	}
+}
+
 // What runs once makes packed weights of parameters, and only that; nothing else writes them.
 func TestPackedListsAreVerified(t *testing.T) {
 	for name, c := range map[string]struct {
