@@ -37,7 +37,7 @@ inl void fetch_rows(tile_place *p, int64_t rows, const int64_t width, int64_t si
 // computes by itself, meanwhile does some rows of the epilogue of the tile before, unless it is NULL.
 enum { MOST_STORED = 3 };
 typedef struct {
-	void (*meanwhile)(void *of, int64_t rows);
+	void (*meanwhile)(void *of);
 	void *of;
 	fetches next;
 	int64_t lines;

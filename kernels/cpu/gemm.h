@@ -12,8 +12,10 @@
 
 // KC steps of depth: a panel of b (16 KB with AVX2) stays in the first cache while it meets all rows of the chunk. A step is
 // one value of k, or two where bf16 is packed in words. For AMX the second cache is near enough, and sums go there and back less often; of
-// parts, which are six bytes a value, less fits.
-enum { KC = 256, AMX_KC = 512, PARTS_KC = 384, ROWS = VL == 16 ? 504 : 264, PARTS_ROWS = 336, COLUMNS = 1024 / NR * NR };
+// parts, which are six bytes a value, less fits: PARTS_STAY elements of the side of a chunk that stays.
+enum { KC = 256, AMX_KC = 512, PARTS_KC = 384, ROWS = VL == 16 ? 504 : 264, PARTS_STAY = 384, COLUMNS = 1024 / NR * NR };
+
+enum { ROW_SIDE, COLUMN_SIDE };
 
 typedef struct gemm gemm;
 
@@ -37,7 +39,9 @@ struct gemm {
 	int64_t rows, columns;  // of the largest chunk
 	int64_t all_chunks;
 	int64_t depth, blocks;         // values of k in a block, and how many blocks
-	size_t a_floats, b_floats, sum_floats;
+	int stays;         // the side, ROW_SIDE or COLUMN_SIDE, whose panels are kept through a block; those of the other follow each other
+	int64_t strip_stride; // floats between the panels that follow each other: see strip
+	size_t floats[2], sum_floats; // of what is packed of both sides, and of sums
 	team *team;
 };
 
@@ -117,10 +121,6 @@ static int transposes_rows(const gemm *g) {
 // pack_a packs the rows of panels panels from row m on.
 static void pack_a(const gemm *g, float *to, int64_t m, int64_t panels, int64_t stride, int64_t k, int64_t kc) {
 #ifdef NATIVE_AMX
-	if (in_parts(g)) {
-		split_rows(to, &g->a, m, panels, stride, k, kc);
-		return;
-	}
 	if (by_amx(g)) {
 		pack_tiled(to, &g->a, g->precision, m, panels, stride, k, kc);
 		return;
@@ -229,7 +229,7 @@ static int64_t block_steps(const gemm *g) { return in_parts(g) ? PARTS_KC : by_a
 
 // What it costs to pack a value, counted in multiply-adds of the tile. For AMX columns count four times, packed before or not: they come
 // from memory, where rows were just written; of parts a multiply-add is six of them, and neither side is a copy.
-enum { PACKING = 8, AMX_PACKING = 64, AMX_COLUMNS = 4 * AMX_PACKING, PARTS_PACKING = 32 };
+enum { PACKING = 8, AMX_PACKING = 64, AMX_COLUMNS = 4 * AMX_PACKING, PARTS_PACKING = 64 };
 
 // packing_cost is that of the largest chunk, for each value of the depth.
 static int64_t packing_cost(const gemm *g) {
@@ -256,20 +256,26 @@ static int64_t block_of(const gemm *g) {
 
 // fewest_row_chunks is how many chunks of rows there are at least, for what is packed of one to stay in the second cache.
 static int64_t fewest_row_chunks(const gemm *g) {
-	return larger(1, pieces(g->a.count, (in_parts(g) ? PARTS_ROWS : ROWS) * block_steps(g) / block_of(g)));
+	return larger(1, pieces(g->a.count, (in_parts(g) ? PARTS_STAY : ROWS) * block_steps(g) / block_of(g)));
+}
+
+// too_large tells whether the largest chunk is too large for the caches. Of parts only its shorter side stays.
+static int too_large(const gemm *g, int64_t row_chunks) {
+	if (!in_parts(g)) return row_chunks < fewest_row_chunks(g);
+	return smaller(g->rows, g->columns) * block_of(g) > (int64_t)PARTS_STAY * PARTS_KC || g->rows > COLUMNS;
 }
 
 // gemm_cut_best cuts the output into the chunks that fit the caches and end the soonest: even ones, as many as the workers
 // or a multiple of them, unless that makes packing too dear.
 static void gemm_cut_best(gemm *g) {
 	const int64_t M = g->a.count, N = g->b.count, workers = team_size(g->team);
-	const int64_t fewest_rows = fewest_row_chunks(g), fewest_columns = larger(1, pieces(N, COLUMNS));
+	const int64_t fewest_rows = larger(fewest_row_chunks(g), in_parts(g) ? pieces(M, COLUMNS) : 1), fewest_columns = larger(1, pieces(N, COLUMNS));
 	const int64_t most_rows = smaller(fewest_rows + workers, larger(1, pieces(M, height_of(g))));
 	int64_t rows = fewest_rows, columns = fewest_columns, least = INT64_MAX;
-	for (int64_t r = fewest_rows; r <= most_rows; r++)
+	for (int64_t r = 1; r <= most_rows; r++)
 		for (int64_t rounds = 0; rounds <= 3; rounds++) {
 			const int64_t c = larger(fewest_columns, pieces(rounds * workers, r)), cost = gemm_cut(g, r, c);
-			if (cost < least) least = cost, rows = r, columns = c;
+			if (cost < least && !too_large(g, r)) least = cost, rows = r, columns = c;
 		}
 	gemm_cut(g, rows, columns);
 }
@@ -286,18 +292,25 @@ static void gemm_cut_by_speed(gemm *g) {
 	g->columns = side_largest(&g->across, g->team);
 }
 
-// panel_floats is how far a panel of rows is from the next: room for a whole last group, and for what packing writes too much.
-inl int64_t panel_floats(const gemm *g, int64_t steps) {
+// panel_floats is how far a panel of a side is from the next: room for a whole last group, and for what packing writes too much.
+inl int64_t panel_floats(const gemm *g, int64_t steps, int side) {
 #ifdef NATIVE_AMX
 	if (in_parts(g)) return pieces(steps, PART_DEPTH) * GROUP_FLOATS;
 #endif
+	if (side == COLUMN_SIDE) return steps * NR + NR;
 	const int64_t group = by_amx(g) ? AMX_STEPS : in_groups(g) ? GROUP : 1;
 	return pieces(steps, group) * group * height_of(g) + 16;
 }
 
+// STRIP panels of the side that flows meet each panel of the other in turn: see gemm_beside.h.
+enum { STRIP = 2 };
+
 // in_one_block tells whether the depth is not cut: the words of a packed weight are read as they lie then, and rows of few tiles stay in the
 // second cache all the same. Sums of AMX have the same bits either way.
 static int in_one_block(const gemm *g) { return by_amx(g) && !in_parts(g) && g->packed.words && g->a.count <= 2 * AMX_ROWS; }
+
+// scratch_floats is how much memory a worker has: what is packed of both sides, then sums.
+static size_t scratch_floats(const gemm *g) { return g->floats[0] + g->floats[1] + g->sum_floats; }
 
 // gemm_plan cuts the output and lays out the workers' memory. It is 0, or the bytes of scratch that the machine refused.
 static size_t gemm_plan(gemm *g, team *t) {
@@ -309,152 +322,16 @@ static size_t gemm_plan(gemm *g, team *t) {
 	g->depth = in_one_block(g) ? larger(1, K) : block_steps(g) * per_step(g->precision);
 	g->blocks = larger(1, pieces(K, g->depth));
 	const int64_t steps = pieces(smaller(K, g->depth), per_step(g->precision));
-	g->a_floats = (size_t)(g->rows / height_of(g) * panel_floats(g, steps) + 15) & ~(size_t)15;
-	g->b_floats = (size_t)(in_parts(g) ? panel_floats(g, steps) : steps * NR + NR);
-	g->sum_floats = (size_t)(g->blocks == 1 ? 2 * height_of(g) * NR : g->rows * g->columns); // two in turns: see gemm_panel
-	const size_t bytes = (g->a_floats + g->b_floats + g->sum_floats) * sizeof(float);
+	g->stays = in_parts(g) && g->columns < g->rows ? COLUMN_SIDE : ROW_SIDE;
+	g->strip_stride = panel_floats(g, steps, !g->stays);
+	const int64_t panels[2] = {g->rows / height_of(g), g->columns / NR}, in_turns = in_parts(g) ? 2 * STRIP : 1; // see begin_strip
+	for (int side = 0; side < 2; side++)
+		g->floats[side] = (size_t)((side == g->stays ? panels[side] : in_turns) * panel_floats(g, steps, side) + 15) & ~(size_t)15;
+	g->sum_floats = (size_t)(g->blocks == 1 ? 2 * height_of(g) * NR : g->rows * g->columns); // two in turns: see gemm_tile
+	const size_t bytes = scratch_floats(g) * sizeof(float);
 	for (int w = 0; w < team_size(t); w++)
 		if (!team_scratch(t, w, bytes)) return bytes;
 	return 0;
-}
-
-// fetches_of is what packing elements j..j+n-1 of an operand at the depths k..k+kc-1 will read. Its rows are far apart, which the
-// processor does not foresee by itself.
-inl fetches fetches_of(const gemm_operand *p, int64_t j, int64_t n, int64_t k, int64_t kc) {
-	const int64_t size = p->dtype == DT_F32 ? 4 : 2, line = 64 / size, inside = at_least_0(smaller(n, p->count - j));
-	const int64_t rows = p->by_depth ? kc : inside, width = p->by_depth ? inside : kc, lines = pieces(at_least_0(width), line);
-	const char *start = p->start;
-	return (fetches){start + (p->by_depth ? k * p->ld + j : j * p->ld + k) * size, p->ld * size, lines, 0, at_least_0(rows) * lines};
-}
-
-// A tile whose sums are finished, and of which done rows have gone through the store function.
-typedef struct {
-	const gemm *g;
-	int64_t m, n, rows, columns, done;
-	const float *tile;
-} unstored_tile;
-
-// store_rows stores some rows more, and then takes the tile's squares where they are wanted.
-static void store_rows(void *of, int64_t rows) {
-	unstored_tile *u = of;
-	const gemm *g = u->g;
-	rows = smaller(rows, u->rows - u->done);
-	if (rows <= 0) return;
-	g->store(g, u->m + u->done, u->n, rows, u->columns, u->tile + u->done * NR);
-	u->done += rows;
-	if (u->done == u->rows) take_squares(g, u->m, u->n, u->rows, u->columns);
-}
-
-// Where a worker stands in its chunk: rows m..end-1, columns n..n_end-1, a block of K, and both packed operands.
-typedef struct {
-	int64_t m, end, n, n_end, block, k, kc;
-	float *a;
-	const float *b;
-	int64_t stride; // floats from one panel of rows to the next
-	fetches ahead;  // what is packed after this block
-	int64_t share;  // lines of it for each tile
-	unstored_tile before;
-} gemm_step;
-
-// stored_at is the place of a tile in one of the tensors that its store is about.
-inl tile_place stored_at(const gemm *g, int which, int64_t m, int64_t n, int64_t rows) {
-	const int64_t size = g->stored_size, at = m * g->b.count + n;
-	return (tile_place){(const char *)g->stored[which] + at * size, g->b.count * size, g->stored[which] ? rows : 0};
-}
-
-// prefetch_sums fetches what the blocks before this one have summed: a chunk's sums are more than the nearer caches hold.
-inl void prefetch_sums(const float *sums, int64_t rows) {
-	for (int64_t i = 0; i < rows * NR; i += 16) __builtin_prefetch(sums + i, 1, 3);
-}
-
-// gemm_panel multiplies all packed rows of a chunk with the packed panel of columns from n on. Meanwhile it fetches the memory of the
-// panel that comes after it, if there is one, and its share of the rows that will be packed next.
-static void gemm_panel(const gemm *g, gemm_step *s, int64_t n, float *sums) {
-	const int last = s->block == g->blocks - 1;
-	const int64_t height = height_of(g), columns = smaller(NR, g->b.count - n), panels = pieces(s->end - s->m, height);
-	const int64_t next = n + NR < s->n_end ? n + NR : s->n, next_k = n + NR < s->n_end ? s->k : s->k + s->kc;
-	const int64_t next_kc = smaller(s->kc, g->b.depth - next_k);
-	tile_fetches f = {.meanwhile = by_amx(g) ? store_rows : NULL, .of = &s->before, .stored_size = g->stored_size};
-	f.next = g->packed.words ? packed_lines(&g->packed, next, next_k, next_kc) : fetches_of(&g->b, next, NR, next_k, next_kc);
-	f.lines = pieces(f.next.left, panels);
-	const int plainly = last && columns == NR && stores_plainly(g);
-	for (int64_t i = 0; i < panels; i++) {
-		const int64_t m = s->m + i * height, rows = smaller(height, s->end - m);
-		fetch(&s->ahead, s->share);
-		for (int which = 0; last && which < MOST_STORED; which++) f.stored[which] = stored_at(g, which, m, n, rows);
-		if (s->block > 0) prefetch_sums(sums, height);
-		if (plainly && rows == height) {
-			const int64_t at = m * g->b.count + n;
-			const plain_tile to = {g->plain + at, g->bias ? g->bias + n : NULL, g->addend ? g->addend + at : NULL, g->b.count};
-			tile(g, s->kc, s->a + i * s->stride, s->b, sums, s->block > 0, &to, &f);
-			take_squares(g, m, n, rows, columns);
-		} else {
-			float *const c = g->blocks > 1 || !by_amx(g) || s->before.tile != sums ? sums : sums + height * NR;
-			tile(g, s->kc, s->a + i * s->stride, s->b, c, s->block > 0, NULL, &f);
-			store_rows(&s->before, height);
-			if (last) s->before = (unstored_tile){g, m, n, rows, columns, 0, c};
-			if (!by_amx(g)) store_rows(&s->before, height);
-		}
-		if (g->blocks > 1) sums += height * NR;
-	}
-}
-
-// packed_columns gives the panel of columns from j on for the step's block: where it lies, or made at panel.
-static const float *packed_columns(const gemm *g, const gemm_step *s, int64_t j, float *panel) {
-#ifdef NATIVE_AMX
-	if (in_parts(g)) {
-		if (g->packed.words) split_packed(panel, &g->packed, j, s->k, s->kc);
-		else split_columns(panel, &g->b, j, s->k, s->kc);
-		return panel;
-	}
-#endif
-	if (in_place(&g->packed, g->precision)) return packed_at(&g->packed, j, s->k);
-	if (g->packed.words) widen_columns(panel, &g->packed, j, s->k, s->kc);
-	else pack_columns(panel, &g->b, g->precision, j, 1, 0, s->k, s->kc);
-	return panel;
-}
-
-// rows_after is the memory of the rows that the worker transposes after the step: those of the next block, or most likely of the next
-// chunk. Rows that are copied the processor foresees: asking for them made steps 4 % longer.
-inl fetches rows_after(const gemm *g, const gemm_step *s, int64_t chunk, int worker) {
-	if (!transposes_rows(g)) return (fetches){0};
-	const int64_t k = s->k + s->kc;
-	if (k < g->a.depth) return fetches_of(&g->a, s->m, s->end - s->m, k, smaller(g->depth, g->a.depth - k));
-	if (chunk + 1 >= team_end(g->team, g->all_chunks, worker)) return (fetches){0};
-	const int64_t row = (chunk + 1) / g->across.count, from = side_begin(&g->down, g->team, row);
-	return fetches_of(&g->a, from, side_begin(&g->down, g->team, row + 1) - from, 0, smaller(g->depth, g->a.depth));
-}
-
-// gemm_chunk computes chunk i of the plan. It is a team_body over 0..all_chunks-1 with a gemm for its argument.
-static void gemm_chunk(void *arg, int64_t i, int worker) {
-	const gemm *g = arg;
-	if (by_amx(g)) amx_begin();
-	const int64_t row = i / g->across.count, column = i % g->across.count;
-	gemm_step s = {.m = side_begin(&g->down, g->team, row), .end = side_begin(&g->down, g->team, row + 1),
-		.n = side_begin(&g->across, g->team, column), .n_end = side_begin(&g->across, g->team, column + 1)};
-	const int64_t height = height_of(g), panels = pieces(s.end - s.m, height);
-	const double start = team_clock();
-	s.a = team_scratch(g->team, worker, (g->a_floats + g->b_floats + g->sum_floats) * sizeof(float));
-	float *panel = s.a + g->a_floats, *sums = panel + g->b_floats;
-	if (!g->packed.words) {
-		fetches first = fetches_of(&g->b, s.n, NR, 0, smaller(g->depth, g->a.depth));
-		fetch(&first, first.left);
-	}
-	for (; s.block < g->blocks; s.block++) {
-		s.k = s.block * g->depth;
-		s.kc = smaller(g->depth, g->a.depth - s.k);
-		s.stride = panel_floats(g, pieces(s.kc, per_step(g->precision)));
-		s.ahead = rows_after(g, &s, i, worker);
-		s.share = pieces(s.ahead.left, panels * pieces(s.n_end - s.n, NR));
-		pack_a(g, s.a, s.m, panels, s.stride, s.k, s.kc);
-		for (int64_t j = s.n; j < s.n_end; j += NR) {
-			s.b = packed_columns(g, &s, j, panel);
-			gemm_panel(g, &s, j, g->blocks > 1 ? sums + (j - s.n) * panels * height : sums);
-		}
-	}
-	store_rows(&s.before, height);
-	if (by_amx(g)) amx_end();
-	team_tell(g->team, worker, (double)(panels * pieces(s.n_end - s.n, NR)), team_clock() - start);
 }
 
 #endif

@@ -48,10 +48,9 @@ inl void amx_some(int int8, const float *a, const float *left, const float *righ
 	else amx_bf16(a, a + 16 * AMX_STEPS, 64, left, right, step);
 }
 
-// between_groups is what vectors do beside a step.
-inl void between_groups(tile_fetches *f, int64_t lines, int64_t rows) {
-	fetch_for_tile(f, lines, rows);
-	if (f->meanwhile) f->meanwhile(f->of, rows);
+// meanwhile is what vectors do while the tile unit multiplies.
+inl void meanwhile(tile_fetches *f) {
+	if (f->meanwhile) f->meanwhile(f->of);
 }
 
 // amx_groups adds groups of them, one after the other.
@@ -59,7 +58,8 @@ inl void amx_groups(int int8, int64_t groups, const float *a, const float *b, in
 	const int64_t lines = pieces(f->lines, larger(groups, 1)), rows = pieces(AMX_ROWS, larger(groups, 1));
 	for (; groups > 0; groups--, a += AMX_STEPS * AMX_ROWS, b += AMX_STEPS * step) {
 		amx_some(int8, a, b, b + second, step * 4);
-		between_groups(f, lines, rows);
+		fetch_for_tile(f, lines, rows);
+		meanwhile(f);
 	}
 }
 

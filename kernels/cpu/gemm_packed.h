@@ -83,10 +83,10 @@ static void widen_columns(float *to, const packed_weight *w, int64_t j, int64_t 
 	}
 }
 
-// packed_lines is the memory of a block of NR columns from j on.
-inl fetches packed_lines(const packed_weight *w, int64_t j, int64_t k, int64_t kc) {
+// packed_lines is the memory of a block of columns columns from j on.
+inl fetches packed_lines(const packed_weight *w, int64_t j, int64_t columns, int64_t k, int64_t kc) {
 	const int64_t lines = pieces(at_least_0(kc), packed_steps(w->format));
-	return (fetches){(const char *)packed_at(w, j, k), w->panel * 4, lines, 0, lines * pieces(NR, LINE)};
+	return (fetches){(const char *)packed_at(w, j, k), w->panel * 4, lines, 0, lines * pieces(columns, LINE)};
 }
 
 #endif

@@ -12,7 +12,7 @@
 
 #ifdef NATIVE_AMX
 // A group is PART_DEPTH values of depth: for each part 16 words, each of which holds the values at one depth and at 16 more.
-enum { PARTS = 3, PART_DEPTH = 2 * AMX_STEPS, PART_FLOATS = AMX_STEPS * AMX_ROWS, GROUP_FLOATS = PARTS * PART_FLOATS };
+enum { PARTS = 3, PRODUCTS_OF_PARTS = 6, PART_DEPTH = 2 * AMX_STEPS, PART_FLOATS = AMX_STEPS * AMX_ROWS, GROUP_FLOATS = PARTS * PART_FLOATS };
 
 inl vf upper_halves(vf first, vf second) { return (vf)((vu)first >> 16 | ((vu)second & vset_u(0xffff0000))); }
 
@@ -27,93 +27,97 @@ inl void split_words(float *to, vf first, vf second) {
 	vstore(to + 2 * PART_FLOATS, upper_halves(first - upper(a), second - upper(b)));
 }
 
-// A block of VL elements of a group as it lies in memory: line i, of an element or of a depth, begins ld floats behind the one before, and what
-// belongs to the later half of the group stands at second.
+// A block is VL elements of a group: their lines lie ld floats apart, those of the group's later half of depth from second on. A line is an element
+// where the operand is contiguous along depth, else a depth. Its words are made in pieces of SPLIT_LINES lines. Where what words stand in are not the
+// lines, a piece is turned first: it takes so many values of each line.
+enum { GROUP_BLOCKS = NR / VL, SPLIT_LINES = 4, BLOCK_PIECES = VL / SPLIT_LINES };
 typedef struct {
+	float *to; // NULL: all pieces are made
 	const float *first, *second;
-	int64_t ld;
-	int64_t lines[2], width[2]; // of both halves: how many lines are there, and how many values of a line
-} group_block;
+	int64_t ld, step; // step: floats from one line's words to the next
+	int turn, piece;  // of BLOCK_PIECES pieces, those before piece are made
+	int64_t ahead;    // where the next block begins, in floats from this one: it is fetched meanwhile
+} split_block;
 
-inl group_block block_at(const gemm_operand *p, int64_t j, int64_t inside, int64_t k, int64_t left) {
-	const float *first = (const float *)p->start + (p->by_depth ? k * p->ld + j : j * p->ld + k);
-	const int64_t later = at_least_0(left - VL);
-	return (group_block){first, first + (p->by_depth ? VL * p->ld : VL), p->ld,
-		{p->by_depth ? left : inside, p->by_depth ? later : inside}, {p->by_depth ? inside : left, p->by_depth ? inside : later}};
+// turns tells whether packing an operand's rows or columns turns blocks.
+inl int turns(const gemm_operand *p, int columns) { return columns ? !p->by_depth : p->by_depth; }
+
+// turn_some gives SPLIT_LINES neighbours of each of VL lines as that many vectors. Quarters of vectors come from memory to their places, which
+// needs half the shuffles of transpose.
+inl void turn_some(vf to[SPLIT_LINES], const float *from, int64_t ld) {
+	__m512 r[4];
+#pragma GCC unroll 4
+	for (int i = 0; i < 4; i++) {
+		const float *line = from + i * ld;
+		r[i] = _mm512_castps128_ps512(_mm_loadu_ps(line));
+		r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(line + 4 * ld), 1);
+		r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(line + 8 * ld), 2);
+		r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(line + 12 * ld), 3);
+	}
+	const __m512d low = (__m512d)_mm512_unpacklo_ps(r[0], r[1]), high = (__m512d)_mm512_unpackhi_ps(r[0], r[1]);
+	const __m512d low2 = (__m512d)_mm512_unpacklo_ps(r[2], r[3]), high2 = (__m512d)_mm512_unpackhi_ps(r[2], r[3]);
+	to[0] = (vf)_mm512_unpacklo_pd(low, low2), to[1] = (vf)_mm512_unpackhi_pd(low, low2);
+	to[2] = (vf)_mm512_unpacklo_pd(high, high2), to[3] = (vf)_mm512_unpackhi_pd(high, high2);
 }
 
-// load_line is VL values of line i of a half, zeros where there are none.
-inl vf load_line(const group_block *b, int half, int64_t i, int whole) {
-	const float *line = (half ? b->second : b->first) + i * b->ld;
-	if (whole) return vload(line);
-	return i >= b->lines[half] ? vzero() : b->width[half] >= VL ? vload(line) : vload_n(line, at_least_0(b->width[half]));
-}
-
-// split_block makes its words: step floats from one line's to the next, or where turn is set from one value's in the lines. whole: nothing is missing.
-inl void split_block(float *to, int64_t step, const group_block *b, int turn, int whole) {
-	vf first[VL], second[VL];
-	if (!turn) {
-		for (int i = 0; i < VL; i++) split_words(to + i * step, load_line(b, 0, i, whole), load_line(b, 1, i, whole));
+// split_some makes the next piece.
+inl void split_some(split_block *b) {
+	const split_block now = *b;
+	float *to = now.to;
+	b->piece++;
+	if (!to) return;
+	b->to = to + SPLIT_LINES * now.step;
+	const int64_t from = now.piece * SPLIT_LINES * now.ld;
+	for (int i = 0; i < SPLIT_LINES; i++) {
+		__builtin_prefetch(now.first + now.ahead + from + i * now.ld, 0, 3);
+		__builtin_prefetch(now.second + now.ahead + from + i * now.ld, 0, 3);
+	}
+	if (now.turn) {
+		vf first[SPLIT_LINES], second[SPLIT_LINES];
+		turn_some(first, now.first + now.piece * SPLIT_LINES, now.ld);
+		turn_some(second, now.second + now.piece * SPLIT_LINES, now.ld);
+#pragma GCC unroll 4
+		for (int i = 0; i < SPLIT_LINES; i++) split_words(to + i * now.step, first[i], second[i]);
 		return;
 	}
-#pragma GCC unroll 16
-	for (int i = 0; i < VL; i++) first[i] = load_line(b, 0, i, whole);
-	transpose(first);
-#pragma GCC unroll 16
-	for (int i = 0; i < VL; i++) second[i] = load_line(b, 1, i, whole);
-	transpose(second);
-#pragma GCC unroll 16
-	for (int i = 0; i < VL; i++) split_words(to + i * step, first[i], second[i]);
+#pragma GCC unroll 4
+	for (int i = 0; i < SPLIT_LINES; i++) split_words(to + i * now.step, vload(now.first + from + i * now.ld), vload(now.second + from + i * now.ld));
 }
 
-// split fills panels panels of 32 elements from element j on, each for depths k..k+kc-1, stride floats apart: rows hold their words in order,
-// columns lie side by side.
-inl void split(float *to, const gemm_operand *p, int64_t j, int64_t panels, int64_t stride, int64_t k, int64_t kc, int columns) {
-	const int64_t across = columns ? VL : VL * AMX_STEPS, step = columns ? NR : AMX_STEPS;
-	const int turn = columns ? !p->by_depth : p->by_depth;
-	for (int64_t q = 0; q < panels; q++, j += NR, to += stride)
-		for (int64_t s = 0; s < kc; s += PART_DEPTH)
-			for (int64_t e = 0; e < NR; e += VL) {
-				float *at = to + s / PART_DEPTH * GROUP_FLOATS + e / VL * across;
-				const group_block b = block_at(p, j + e, p->count - j - e, k + s, kc - s);
-				if (p->count - j - e >= VL && kc - s >= PART_DEPTH) split_block(at, step, &b, turn, 1);
-				else split_block(at, step, &b, turn, 0);
-			}
-}
-
-static void split_rows(float *to, const gemm_operand *p, int64_t j, int64_t panels, int64_t stride, int64_t k, int64_t kc) {
-	split(to, p, j, panels, stride, k, kc, 0);
-}
-
-static void split_columns(float *to, const gemm_operand *p, int64_t j, int64_t k, int64_t kc) { split(to, p, j, 1, 0, k, kc, 1); }
-
-// split_lines makes the words of LINE columns of a group from a panel of fp32.
-inl void split_lines(float *to, const float *panel, int64_t left) {
-	const gemm_operand lines = {panel, LINE, LINE, left, DT_F32, 1};
-	const group_block b = block_at(&lines, 0, LINE, 0, left);
-	if (left >= PART_DEPTH) split_block(to, NR, &b, 0, 1);
-	else split_block(to, NR, &b, 0, 0);
-}
-
-// split_pairs is the same from words of bf16, whose other parts are zeros.
-inl void split_pairs(float *to, const float *panel, int64_t left) {
-	float lines[PART_DEPTH * LINE];
-	for (int64_t s = 0; s < PART_DEPTH; s += 2) {
-		const vf words = s < left ? vload(panel + s / 2 * LINE) : vzero();
-		vstore(lines + s * LINE, first_of(words));
-		vstore(lines + (s + 1) * LINE, s + 1 < left ? second_of(words) : vzero());
+// split_edge makes all of a block of which inside elements and left depths are there, zeros standing for the rest.
+static void split_edge(float *to, int64_t step, const gemm_operand *p, const float *first, int64_t inside, int64_t left, int turn) {
+	vf half[2][VL];
+	for (int h = 0; h < 2; h++) {
+		const float *from = first + (p->by_depth ? VL * p->ld : VL) * h;
+		const int64_t depth = left - h * VL, lines = p->by_depth ? depth : inside, width = at_least_0(p->by_depth ? inside : depth);
+		for (int i = 0; i < VL; i++) half[h][i] = i >= lines ? vzero() : width >= VL ? vload(from + i * p->ld) : vload_n(from + i * p->ld, width);
+		if (turn) transpose(half[h]);
 	}
-	split_lines(to, lines, PART_DEPTH);
+	for (int i = 0; i < VL; i++) split_words(to + i * step, half[0][i], half[1][i]);
 }
 
-// split_packed is split_columns of a packed weight, which has whole panels.
-static void split_packed(float *to, const packed_weight *w, int64_t j, int64_t k, int64_t kc) {
-	for (int64_t s = 0; s < kc; s += PART_DEPTH, to += GROUP_FLOATS)
-		for (int64_t half = 0; half < NR; half += LINE) {
-			const float *panel = packed_at(w, j + half, k + s);
-			if (w->format == FORMAT_BF16) split_pairs(to + half, panel, kc - s);
-			else split_lines(to + half, panel, kc - s);
-		}
+// block_of_operand is the block of elements from j on at the depths from k on, of which left are there. One that is not whole is made at once.
+static split_block block_of_operand(float *to, int64_t step, const gemm_operand *p, int64_t j, int64_t k, int64_t left, int turn, int64_t ahead) {
+	const float *first = (const float *)p->start + (p->by_depth ? k * p->ld + j : j * p->ld + k);
+	if (p->count - j >= VL && left >= PART_DEPTH) return (split_block){to, first, first + (p->by_depth ? VL * p->ld : VL), p->ld, step, turn, 0, ahead};
+	split_edge(to, step, p, first, p->count - j, left, turn);
+	return (split_block){0};
+}
+
+// packed_line is line s of a packed weight's panel: of bf16, whose other parts are zeros, half of a word.
+inl vf packed_line(const packed_weight *w, const float *panel, int64_t s) {
+	if (w->format == FORMAT_F32) return vload(panel + s * LINE);
+	const vf words = vload(panel + s / 2 * LINE);
+	return s % 2 ? second_of(words) : first_of(words);
+}
+
+// packed_block is block_of_operand of a packed weight, which has whole panels.
+static split_block packed_block(float *to, const packed_weight *w, int64_t j, int64_t k, int64_t left) {
+	const float *panel = packed_at(w, j, k);
+	if (w->format == FORMAT_F32 && left >= PART_DEPTH) return (split_block){to, panel, panel + VL * LINE, LINE, NR, 0, 0, 0};
+	for (int i = 0; i < VL; i++, to += NR)
+		split_words(to, i < left ? packed_line(w, panel, i) : vzero(), VL + i < left ? packed_line(w, panel, VL + i) : vzero());
+	return (split_block){0};
 }
 
 // Loads of a part's two tile registers, and the products of those that are loaded with all 32 rows, or with the upper 16.
@@ -123,15 +127,34 @@ static void split_packed(float *to, const packed_weight *w, int64_t j, int64_t k
 #define UPPER_PRODUCTS "tdpbf16ps %%tmm6, %%tmm4, %%tmm0\n\ttdpbf16ps %%tmm7, %%tmm4, %%tmm1\n\t"
 #define PRODUCTS UPPER_PRODUCTS "tdpbf16ps %%tmm6, %%tmm5, %%tmm2\n\ttdpbf16ps %%tmm7, %%tmm5, %%tmm3\n\t"
 
-// MULTIPLY_GROUP adds a group: six products of parts, the smaller ones first, each with one operand of the one before.
-#define MULTIPLY_GROUP(name, a_part, products)                                                                                     \
-	inl void name(const float *a, const float *b) {                                                                                \
-		__asm__ volatile(LOAD_B("0") a_part("2") products a_part("1") products LOAD_B("1") products a_part("0") products          \
-			LOAD_B("2") products LOAD_B("0") products                                                                             \
-			: : [a] "r"(a), [line] "r"((int64_t)AMX_STEPS * 4), [b] "r"(b), [step] "r"((int64_t)NR * 4) : "memory");               \
+// PARTS_STEP makes statements for the group at a and b.
+#define PARTS_STEP(statements) \
+	__asm__ volatile(statements : : [a] "r"(a), [line] "r"((int64_t)AMX_STEPS * 4), [b] "r"(b), [step] "r"((int64_t)NR * 4) : "memory")
+
+// MULTIPLY_GROUP adds a group whose first operands are loaded: six products of parts, the smaller ones first, each with one operand of the one before.
+// It loads the next operands, at the end those of the group next floats on, before what vectors do meanwhile, so that the tile unit need
+// not wait for them.
+#define MULTIPLY_GROUP(name, load_a, products)                                      \
+	inl void name(const float *a, const float *b, int64_t next, tile_fetches *f) {   \
+		PARTS_STEP(products load_a("1"));                                           \
+		meanwhile(f);                                                               \
+		PARTS_STEP(products LOAD_B("1"));                                           \
+		meanwhile(f);                                                               \
+		PARTS_STEP(products load_a("0"));                                           \
+		meanwhile(f);                                                               \
+		PARTS_STEP(products LOAD_B("2"));                                           \
+		meanwhile(f);                                                               \
+		PARTS_STEP(products LOAD_B("0"));                                           \
+		meanwhile(f);                                                               \
+		PARTS_STEP(products);                                                       \
+		a += next, b += next;                                                       \
+		PARTS_STEP(LOAD_B("0") load_a("2"));                                        \
+		meanwhile(f);                                                               \
 	}
 MULTIPLY_GROUP(multiply_parts, LOAD_A, PRODUCTS)
 MULTIPLY_GROUP(multiply_upper_parts, UPPER_A, UPPER_PRODUCTS)
+
+inl void load_first_parts(const float *a, const float *b) { PARTS_STEP(LOAD_B("0") LOAD_A("2")); }
 
 // tile_parts is c [32,NR] (+)= a·b over groups of depth, or only its upper 16 rows; where to is not NULL the sums go there, and c only holds those
 // of earlier blocks.
@@ -139,10 +162,12 @@ static void tile_parts(int64_t groups, const float *a, const float *b, float *c,
 	const int64_t lines = pieces(f->lines, larger(groups, 1)), rows = pieces(AMX_ROWS, larger(groups, 1));
 	if (add) amx_load_sums(c, NR * 4);
 	else amx_clear_sums();
+	if (groups > 0) load_first_parts(a, b);
 	for (; groups > 0; groups--, a += GROUP_FLOATS, b += GROUP_FLOATS) {
-		if (upper) multiply_upper_parts(a, b);
-		else multiply_parts(a, b);
-		between_groups(f, lines, rows);
+		const int64_t next = groups > 1 ? GROUP_FLOATS : 0;
+		if (upper) multiply_upper_parts(a, b, next, f);
+		else multiply_parts(a, b, next, f);
+		fetch_for_tile(f, lines, rows);
 	}
 	if (to) amx_store_sums(to->y, to->ld * 4);
 	else amx_store_sums(c, NR * 4);

@@ -3,7 +3,7 @@
 #define ATOLL_PACK_H
 
 #include "checks.h"
-#include "gemm.h"
+#include "gemm_chunk.h"
 #include "quantize.h"
 
 // weight_operand is w as the second operand of a product over its first side (w [K,N]), or over its second (w [N,K]).

@@ -45,8 +45,12 @@ static double peak_parts(int64_t steps, volatile float *sink) {
 	const int64_t blocks = pieces(steps, 64 * BLOCK_GROUPS);
 	amx_begin();
 	amx_clear_sums();
-	for (int64_t s = 0; s < blocks; s++)
-		for (int64_t group = 0; group < BLOCK_GROUPS; group++) multiply_parts(a + group * GROUP_FLOATS, b + group * GROUP_FLOATS);
+	load_first_parts(a, b);
+	tile_fetches none = {0};
+	for (int64_t s = 0; s < blocks; s++) {
+		multiply_parts(a, b, GROUP_FLOATS, &none);
+		multiply_parts(a + GROUP_FLOATS, b + GROUP_FLOATS, -GROUP_FLOATS, &none);
+	}
 	amx_store_sums(c, NR * 4);
 	amx_end();
 	sink[2] = c[0];
