@@ -59,11 +59,12 @@ static int64_t pack_some(packing *p, int64_t n) {
 	}
 	return n;
 }
+
 // What a worker does beside tiles.
 typedef struct {
 	gemm_step *step;
-	packing staying, flowing; // what is made next of both sides
-	float *other;             // the place of the strip that is read: the next one is made at step->at
+	packing staying, flowing;   // what is made next of both sides
+	float *other;               // the place of the strip that is read: the next one is made at step->at
 	int64_t due, credit, times; // pieces beside this tile, times parts of a piece that are due, and how often something is made
 } beside;
 
