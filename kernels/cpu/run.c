@@ -9,9 +9,7 @@ extern const atoll_variant atoll_portable;
 #include <cpuid.h>
 
 extern const atoll_variant atoll_avx2;
-#ifndef ATOLL_NO_AVX512
 extern const atoll_variant atoll_avx512, atoll_avx512bf16, atoll_amx;
-#endif
 
 // The builtins read CPUID and the operating system's register mask; F16C is in every CPU with AVX2 but has its own bit.
 static int has_avx2(void) {
@@ -21,7 +19,6 @@ static int has_avx2(void) {
 	       (c & bit_F16C);
 }
 
-#ifndef ATOLL_NO_AVX512
 static int has_avx512(void) {
 	return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
 	       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
@@ -38,7 +35,6 @@ static int has_amx(void) {
 	unsigned a, b, c, d;
 	return has_avx512bf16() && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & needed) == needed && atoll_allow_tiles();
 }
-#endif
 #endif
 
 static int has_portable(void) { return 1; }
@@ -57,11 +53,9 @@ const atoll_variant *atoll_variant_at(int i, int *supported) {
 		int (*supported)(void);
 	} variants[] = {
 #ifdef __x86_64__
-#ifndef ATOLL_NO_AVX512
 		{&atoll_amx, has_amx},
 		{&atoll_avx512bf16, has_avx512bf16},
 		{&atoll_avx512, has_avx512},
-#endif
 		{&atoll_avx2, has_avx2},
 #endif
 		{&atoll_portable, has_portable},

@@ -1,4 +1,4 @@
-//go:build amd64 && !checked
+//go:build amd64
 
 // The kernels for AVX-512 with AMX, whose tiles products of bf16 and of int8 run on.
 #include <immintrin.h>

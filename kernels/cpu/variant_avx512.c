@@ -1,4 +1,4 @@
-//go:build amd64 && !checked
+//go:build amd64
 
 // The kernels for AVX-512 F, DQ, BW and VL.
 #include <immintrin.h>

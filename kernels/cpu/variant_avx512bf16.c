@@ -1,4 +1,4 @@
-//go:build amd64 && !checked
+//go:build amd64
 
 // The kernels for AVX-512 with vdpbf16ps, on which products of bf16 operands run, and vpdpwssd, which every processor with the first has.
 #include <immintrin.h>
