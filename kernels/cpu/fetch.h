@@ -33,8 +33,9 @@ inl void fetch_rows(tile_place *p, int64_t rows, const int64_t width, int64_t si
 		for (int64_t i = 0; i < width * 4; i += 64) __builtin_prefetch(p->at + i * size / 4, 1, 3);
 }
 
-// What is done while a tile is computed: lines of what comes next are fetched, and the places of what is stored, and, between steps of AMX, which
-// computes by itself, meanwhile does some rows of the epilogue of the tile before, unless it is NULL.
+// What is done while a tile is computed: lines of what comes next are fetched, and the places of what is stored, and, between products of AMX, which
+// computes by itself, meanwhile does a little of what else there is to do, unless it is NULL: rows of the epilogue of the tile before, parts of
+// what comes next.
 enum { MOST_STORED = 3 };
 typedef struct {
 	void (*meanwhile)(void *of);

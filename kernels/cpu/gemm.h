@@ -259,10 +259,9 @@ static int64_t fewest_row_chunks(const gemm *g) {
 	return larger(1, pieces(g->a.count, (in_parts(g) ? PARTS_STAY : ROWS) * block_steps(g) / block_of(g)));
 }
 
-// too_large tells whether the largest chunk is too large for the caches. Of parts only its shorter side stays.
-static int too_large(const gemm *g, int64_t row_chunks) {
-	if (!in_parts(g)) return row_chunks < fewest_row_chunks(g);
-	return smaller(g->rows, g->columns) * block_of(g) > (int64_t)PARTS_STAY * PARTS_KC || g->rows > COLUMNS;
+// too_large tells whether the largest chunk is too large for the caches: of parts only its shorter side stays, and the other holds sums.
+static int too_large(const gemm *g) {
+	return in_parts(g) && (smaller(g->rows, g->columns) * block_of(g) > (int64_t)PARTS_STAY * PARTS_KC || g->rows > COLUMNS);
 }
 
 // gemm_cut_best cuts the output into the chunks that fit the caches and end the soonest: even ones, as many as the workers
@@ -272,10 +271,10 @@ static void gemm_cut_best(gemm *g) {
 	const int64_t fewest_rows = larger(fewest_row_chunks(g), in_parts(g) ? pieces(M, COLUMNS) : 1), fewest_columns = larger(1, pieces(N, COLUMNS));
 	const int64_t most_rows = smaller(fewest_rows + workers, larger(1, pieces(M, height_of(g))));
 	int64_t rows = fewest_rows, columns = fewest_columns, least = INT64_MAX;
-	for (int64_t r = 1; r <= most_rows; r++)
+	for (int64_t r = in_parts(g) ? 1 : fewest_rows; r <= most_rows; r++)
 		for (int64_t rounds = 0; rounds <= 3; rounds++) {
 			const int64_t c = larger(fewest_columns, pieces(rounds * workers, r)), cost = gemm_cut(g, r, c);
-			if (cost < least && !too_large(g, r)) least = cost, rows = r, columns = c;
+			if (cost < least && !too_large(g)) least = cost, rows = r, columns = c;
 		}
 	gemm_cut(g, rows, columns);
 }

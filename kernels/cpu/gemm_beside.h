@@ -166,6 +166,7 @@ static void multiply_strip(const gemm *g, beside *b, const strip *at) {
 	}
 }
 
+// beside_of has packed nothing yet. Strips are made at step->at[flowing_side] and at the other half of its memory in turns.
 static beside beside_of(const gemm *g, gemm_step *s) {
 	return (beside){.step = s, .other = s->at[flowing_side(g)] + g->floats[flowing_side(g)] / 2};
 }
