@@ -121,6 +121,7 @@ func TestCheckValues(t *testing.T) {
 		want string
 	}{
 		{"mode", Call{Kernel: LinearDW, Dims: [8]int64{1, 1, 1, 0, 3}}, "linear.dw: mode is 3, want 0 to 2"},
+		{"rows of logits that overlap", Call{Kernel: HeadLoss, Dims: [8]int64{1, 1, 9, 1, 8}}, "head.loss: rows of logits are LD=8 apart, want V=9 or more"},
 		{"named mode", Call{Kernel: ClassLoss, Dims: [8]int64{1, 1, -1}}, "class.loss: lossMode is -1, want 0 to 2"},
 		{"heads 0", Call{Kernel: Attention, Dims: [8]int64{1, 1, 8, 0, 0}}, "attention: H is 0, want 1 to"},
 		{"heads", Call{Kernel: Attention, Dims: [8]int64{1, 1, 8, 3, 0}}, "attention: C=8 is not a multiple of H=3"},

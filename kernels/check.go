@@ -20,6 +20,9 @@ func (c *Call) checkValues() error {
 	if T, P := c.Dim("T"), c.Dim("P"); P >= 0 && T > P {
 		return fmt.Errorf("%v: T=%d rows, and there are P=%d positions", c.Kernel, T, P)
 	}
+	if V, LD := c.Dim("V"), c.Dim("LD"); LD >= 0 && LD < V {
+		return fmt.Errorf("%v: rows of logits are LD=%d apart, want V=%d or more", c.Kernel, LD, V)
+	}
 	if c.Dim("format") >= 0 {
 		if err := c.checkPacked(); err != nil {
 			return err

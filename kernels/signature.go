@@ -93,8 +93,8 @@ var signatures = [Count]Signature{
 		[]string{"N", "salt"}, []string{"dropout"}},
 	HeadLoss: {"head.loss", []Arg{sum("loss", Float, "1"), optional(out("rows", Float, "N")), optional(out("dh", Act, "N*C")),
 		optional(sum("dwte", Float, "V*C")), in("h", Act, "N*C"), in("wte", Float, "V*C"), in("targets", Integer, "N"),
-		in("step", Float, "8"), out("logits", Float, "R*V")}, // logits: room for a chunk of R rows
-		[]string{"N", "C", "V", "R", "lossMode", "mode"}, nil},
+		in("step", Float, "8"), out("logits", Float, "R*LD")}, // logits: room for a chunk of R rows of V, LD from one to the next
+		[]string{"N", "C", "V", "R", "LD", "lossMode", "mode"}, nil},
 	Pool: {"pool", []Arg{out("out", Float, "B*C"), in("x", Act, "B*T*C"), in("lengths", Integer, "B")},
 		[]string{"B", "T", "C"}, nil},
 	PoolBackward: {"pool.backward", []Arg{out("dx", Act, "B*T*C"), in("dout", Float, "B*C"), in("lengths", Integer, "B")},

@@ -50,7 +50,7 @@ type measured struct {
 
 var (
 	benchedKernel = regexp.MustCompile(`(?m)^(\S+) +\d+ +([\d.]+) +\S+ +\d+% +\S+ +\d+% +[\d.]+%  (.*)$`)
-	anyChunk      = regexp.MustCompile(` R=\d+`) // of the head: the table of floors has a CPU's
+	anyChunk      = regexp.MustCompile(` R=\d+( LD=\d+)?`) // of the head: the table of floors has a CPU's
 	trainedTurn   = regexp.MustCompile(`(?m)^\| atoll, turn \d+ \| ([\d.]+) \| ([\d.]+) \|`)
 )
 

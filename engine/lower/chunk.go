@@ -22,11 +22,11 @@ func Chunk(p ir.Program, bytes int64) ir.Program {
 		}
 		vocabulary := int(i.Dim("V"))
 		rows := op.ChunkRows(int(i.Dim("N")), vocabulary, bytes)
-		if whole := (rows + wholeRows - 1) / wholeRows * wholeRows; whole < int(i.Dim("N")) && int64(whole*vocabulary*4) <= bytes {
+		if whole := (rows + wholeRows - 1) / wholeRows * wholeRows; whole < int(i.Dim("N")) && int64(whole*op.LogitsStride(vocabulary)*4) <= bytes {
 			rows = whole
 		}
 		i.Dims[slices.Index(kernels.SignatureOf(i.Kernel).Dims, "R")] = int64(rows)
-		out.Values[i.Arg("logits")].Shape = []int{rows, vocabulary}
+		out.Values[i.Arg("logits")].Shape = []int{rows, op.LogitsStride(vocabulary)}
 	}
 	return out
 }

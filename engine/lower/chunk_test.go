@@ -11,10 +11,11 @@ import (
 	"atoll/kernels"
 )
 
-// A head computes as many rows at a time as fit, in chunks that are even but for a rounding to 256, and its logits have that shape.
+// A head computes as many rows at a time as fit, in chunks that are even but for a rounding to 32 and to 256, and its logits have that shape.
 func TestChunk(t *testing.T) {
-	testChunk(t, 10, 1000, map[int64]int64{1: 1, 4000: 1, 8000: 2, 16000: 4, 24000: 5, 36000: 5, 40000: 10, 1 << 40: 10})
-	testChunk(t, 1000, 10, map[int64]int64{4 * 10 * 400: 334, 4 * 10 * 511: 500, 4 * 10 * 512: 512, 4 * 10 * 999: 512, 4 * 10 * 1000: 1000})
+	testChunk(t, 10, 1000, map[int64]int64{1: 1, 4096: 1, 8192: 2, 16384: 4, 24576: 5, 40000: 5, 40960: 10, 1 << 40: 10})
+	testChunk(t, 1000, 10, map[int64]int64{4 * 64 * 31: 31, 4 * 64 * 60: 32, 4 * 64 * 345: 320, 4 * 64 * 400: 352, 4 * 64 * 511: 480, 4 * 64 * 512: 512,
+		4 * 64 * 999: 512, 4 * 64 * 1000: 1000})
 	if op.ChunkRows(0, 7, 100) != 0 {
 		t.Error("no rows have a chunk")
 	}

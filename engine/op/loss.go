@@ -18,11 +18,23 @@ const RowsOutput = "rows"
 // CPU's products large enough.
 const LogitsBytes = 64 << 20
 
-// ChunkRows is how many of n rows of v logits exist at one time within so many bytes. Chunks are even: there is no short one at the end.
+// LogitsStride is how far a row of v logits is from the next: rows begin where lines of memory do, and a GPU's products take whole
+// multiples of 64 columns.
+func LogitsStride(v int) int { return (v + 63) / 64 * 64 }
+
+// tileRows is the height of the products' tiles, in which the rows of a chunk are counted.
+const tileRows = 32
+
+// ChunkRows is how many of n rows of v logits exist at one time within so many bytes. Chunks are about even, of whole tiles where they
+// hold any: there is no short one at the end but for that.
 func ChunkRows(n, v int, bytes int64) int {
-	most := min(n, max(1, int(bytes/int64(4*v))))
+	most := min(n, max(1, int(bytes/int64(4*LogitsStride(v)))))
 	chunks := max(1, (n+most-1)/max(1, most))
-	return (n + chunks - 1) / chunks
+	even := (n + chunks - 1) / chunks
+	if whole := min(most, even+tileRows-1) / tileRows * tileRows; whole > 0 && chunks > 1 {
+		return whole
+	}
+	return even
 }
 
 type headLoss struct{ base }
@@ -68,7 +80,8 @@ func (o headLoss) Lower(b *ir.Builder, in []ir.ID) (ir.ID, error) {
 	b.Remember(loss, "dh", dh)
 	b.Remember(loss, "dwte", dwte)
 	b.Emit(kernels.HeadLoss, ir.Args{"loss": loss, "rows": rows, "dh": dh, "dwte": dwte, "h": in[0], "wte": in[1],
-		"targets": in[2], "step": in[3], "logits": b.Temp(chunk, v)}, ir.Dims{"N": n, "C": c, "V": v, "R": chunk})
+		"targets": in[2], "step": in[3], "logits": b.Temp(chunk, LogitsStride(v))},
+		ir.Dims{"N": n, "C": c, "V": v, "R": chunk, "LD": LogitsStride(v)})
 	return loss, nil
 }
 

@@ -140,11 +140,12 @@ static const float *begin_strip(const gemm *g, beside *b, const strip *at) {
 	return here;
 }
 
-// fetches_after is the memory of the strip after another. Rows that are copied the processor foresees.
+// fetches_after is the memory of the strip after another. Rows that are copied the processor foresees, and what a weight's gradient is made of has
+// just been written.
 static fetches fetches_after(const gemm *g, const gemm_step *s, const strip *at) {
 	const strip next = strip_after(g, s, at);
 	const int64_t n = s->from[1] + next.panel * NR;
-	if (g->stays == COLUMN_SIDE || next.kc <= 0) return (fetches){0};
+	if (g->stays == COLUMN_SIDE || transposes_rows(g) || next.kc <= 0) return (fetches){0};
 	return g->packed.words ? packed_lines(&g->packed, n, next.panels * NR, next.k, next.kc) : fetches_of(&g->b, n, next.panels * NR, next.k, next.kc);
 }
 

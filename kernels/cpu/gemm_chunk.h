@@ -35,7 +35,7 @@ static void whole_block(const gemm *g, gemm_step *s) {
 // rows_after is the memory of the rows that the worker transposes after the step: those of the next block, or most likely of the next
 // chunk. Rows that are copied the processor foresees: asking for them made steps 4 % longer.
 inl fetches rows_after(const gemm *g, const gemm_step *s, int64_t chunk, int worker) {
-	if (!transposes_rows(g)) return (fetches){0};
+	if (in_parts(g) || !transposes_rows(g)) return (fetches){0};
 	const int64_t k = s->k + s->kc;
 	if (k < g->a.depth) return fetches_of(&g->a, s->from[0], s->end[0] - s->from[0], k, smaller(g->depth, g->a.depth - k));
 	if (chunk + 1 >= team_end(g->team, g->all_chunks, worker)) return (fetches){0};

@@ -2,7 +2,7 @@
 #ifndef ATOLL_GEMM_STEP_H
 #define ATOLL_GEMM_STEP_H
 
-#include "gemm.h"
+#include "gemm_plan.h"
 
 // fetches_of is what packing elements j..j+n-1 of an operand at the depths k..k+kc-1 will read. Its rows are far apart, which the
 // processor does not foresee by itself.
@@ -49,8 +49,8 @@ static void store_some(void *of) {
 
 // stored_at is the place of a tile in one of the tensors that its store is about.
 inl tile_place stored_at(const gemm *g, int which, int64_t m, int64_t n, int64_t rows) {
-	const int64_t size = g->stored_size, at = m * g->b.count + n;
-	return (tile_place){(const char *)g->stored[which] + at * size, g->b.count * size, g->stored[which] ? rows : 0};
+	const int64_t size = g->stored_size, at = m * g->ld + n;
+	return (tile_place){(const char *)g->stored[which] + at * size, g->ld * size, g->stored[which] ? rows : 0};
 }
 
 // prefetch_sums fetches what the blocks before this one have summed: a chunk's sums are more than the nearer caches hold.
@@ -68,8 +68,8 @@ inl void gemm_tile(const gemm *g, gemm_step *s, int64_t row, int64_t column, con
 	for (int which = 0; last && which < MOST_STORED; which++) f->stored[which] = stored_at(g, which, m, n, rows);
 	if (s->block > 0) prefetch_sums(sums, height);
 	if (last && columns == NR && rows == height && stores_plainly(g)) {
-		const int64_t at = m * g->b.count + n;
-		const plain_tile to = {g->plain + at, g->bias ? g->bias + n : NULL, g->addend ? g->addend + at : NULL, g->b.count};
+		const int64_t at = m * g->ld + n;
+		const plain_tile to = {g->plain + at, g->bias ? g->bias + n : NULL, g->addend ? g->addend + at : NULL, g->ld};
 		tile(g, s->kc, a, b, sums, s->block > 0, &to, f);
 		take_squares(g, m, n, rows, columns);
 		return;

@@ -6,10 +6,10 @@
 #include "linear.h"
 
 typedef struct {
-	float *logits;          // [rows,V] of the chunk; becomes dlogits
+	float *logits;          // [rows,V] of the chunk, ld floats from row to row; becomes dlogits
 	const int32_t *targets; // of the chunk
 	float *losses;          // of the chunk's rows
-	int64_t V;
+	int64_t V, ld;
 	float scale;
 	int gradient; // whether dlogits is wanted
 } loss_rows;
@@ -42,7 +42,7 @@ static float softmax_row(float *logits, int64_t V, float *top) {
 // loss_row turns the logits of one row into its loss and dlogits = (softmax - onehot(target)) * scale.
 static void loss_row(void *arg, int64_t row, int worker) {
 	const loss_rows *h = arg;
-	float *logits = h->logits + row * h->V;
+	float *logits = h->logits + row * h->ld;
 	const int32_t target = h->targets[row];
 	(void)worker;
 	if (target < 0) {
@@ -64,13 +64,13 @@ typedef struct {
 	float *dwte, *logits;
 	const void *h;
 	const float *wte;
-	int64_t C, V;
+	int64_t C, V, ld;
 	uint32_t precision;
 } head_call;
 
 // head_gradients computes dh = dlogits·wte and dwte (+)= dlogitsᵀ·h for the rows of a chunk.
 static int head_gradients(const head_call *c, int64_t rows, int accumulate, team *t, char *error) {
-	const gemm_operand dlogits = {c->logits, c->V, rows, c->V, DT_F32, 0}, across = {c->logits, c->V, c->V, rows, DT_F32, 1};
+	const gemm_operand dlogits = {c->logits, c->ld, rows, c->V, DT_F32, 0}, across = {c->logits, c->ld, c->V, rows, DT_F32, 1};
 	linear_dx_outputs outputs = {.dx = c->dh};
 	gemm dh = {dlogits, weight_operand(c->wte, c->C, c->V, 0), .precision = c->precision, .store = linear_dx_store, .context = &outputs,
 		.stored = {c->dh}, .stored_size = act_size(c->precision)};
@@ -84,14 +84,14 @@ static int head_gradients(const head_call *c, int64_t rows, int accumulate, team
 // head_chunk does rows rows from c->h on.
 static int head_chunk(const head_call *c, loss_rows *r, int64_t rows, int accumulate, team *t, char *error) {
 	gemm g = {row_operand(c->h, rows, c->C, c->precision), weight_operand(c->wte, c->V, c->C, 1), .precision = c->precision,
-		.store = plain_store, .plain = c->logits, .stored = {c->logits}, .stored_size = sizeof *c->logits};
+		.store = plain_store, .plain = c->logits, .stored = {c->logits}, .stored_size = sizeof *c->logits, .ld = c->ld};
 	if (gemm_run(&g, t, error)) return 1;
 	team_for(t, rows, loss_row, r);
 	return r->gradient ? head_gradients(c, rows, accumulate, t, error) : 0;
 }
 
 static int head_loss(team *t, const atoll_call *call, void *const *arg, char *error) {
-	const int64_t N = call->dims[0], C = call->dims[1], V = call->dims[2], R = call->dims[3];
+	const int64_t N = call->dims[0], C = call->dims[1], V = call->dims[2], R = call->dims[3], ld = call->dims[4];
 	float *loss = arg[0], *rows = arg[1];
 	const int32_t *targets = arg[6];
 	const float *step = arg[7];
@@ -99,12 +99,12 @@ static int head_loss(team *t, const atoll_call *call, void *const *arg, char *er
 	float *losses = team_shared(t, (size_t)(N + 1) * sizeof(float));
 	if (!losses) return out_of_memory(error, (size_t)(N + 1) * sizeof(float));
 	const int64_t row_bytes = C * act_size(call->precision);
-	int accumulate = accumulates(call->dims[5], step);
+	int accumulate = accumulates(call->dims[6], step);
 	int64_t n = 0;
 	do { // once even for no rows: dwte is written then too
 		head_call c = {arg[2] ? (char *)arg[2] + n * row_bytes : NULL, arg[3], arg[8], (const char *)arg[4] + n * row_bytes, arg[5],
-			C, V, call->precision};
-		loss_rows r = {arg[8], targets + n, losses + n, V, step[STEP_LOSS_SCALE], arg[2] || arg[3]};
+			C, V, ld, call->precision};
+		loss_rows r = {arg[8], targets + n, losses + n, V, ld, step[STEP_LOSS_SCALE], arg[2] || arg[3]};
 		if (head_chunk(&c, &r, smaller(R, N - n), accumulate, t, error)) return 1;
 		accumulate = 1;
 		n += R;
@@ -112,7 +112,7 @@ static int head_loss(team *t, const atoll_call *call, void *const *arg, char *er
 	double sum = 0;
 	for (n = 0; n < N; n++) sum += losses[n];
 	const double total = sum * (double)step[STEP_LOSS_SCALE];
-	loss[0] = accumulates(call->dims[4], step) ? (float)(loss[0] + total) : (float)total;
+	loss[0] = accumulates(call->dims[5], step) ? (float)(loss[0] + total) : (float)total;
 	if (rows) memcpy(rows, losses, (size_t)N * sizeof(float));
 	return 0;
 }

@@ -125,7 +125,7 @@ func BenchmarkLinear(b *testing.B) {
 // BenchmarkHeadLoss is the language head with both gradients: three products.
 func BenchmarkHeadLoss(b *testing.B) {
 	for _, dims := range [][4]int64{{256, 768, 50257, 256}, {768, 128, 256, 768}} {
-		call := kernels.Call{Kernel: kernels.HeadLoss, Dims: [8]int64{dims[0], dims[1], dims[2], dims[3]}}
+		call := kernels.Call{Kernel: kernels.HeadLoss, Dims: [8]int64{dims[0], dims[1], dims[2], dims[3], (dims[2] + 63) / 64 * 64}}
 		b.Run(fmt.Sprintf("%dx%dx%d", dims[0], dims[1], dims[2]), func(b *testing.B) {
 			benchProduct(b, call, 6*float64(dims[0]*dims[1]*dims[2]))
 		})

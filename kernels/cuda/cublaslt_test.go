@@ -86,7 +86,7 @@ func stepCalls() []stepCall {
 		{kernels.LinearDW, []int64{N, C, F, 0, kernels.Overwrite}, nil, 0}, // db comes with the product
 		{kernels.LinearDW, []int64{N, C, F, 1, kernels.Overwrite}, nil, 0},
 		{kernels.LinearDW, []int64{N, C, F, 0, kernels.ByStep}, []string{"db"}, 0},
-		{kernels.HeadLoss, []int64{N, C, V, N, 0, kernels.ByStep}, nil, 3},
+		{kernels.HeadLoss, []int64{N, C, V, N, V, 0, kernels.ByStep}, nil, 3},
 	}
 }
 

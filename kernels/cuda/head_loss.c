@@ -10,8 +10,8 @@
 enum { LOSS, ROWS, DH, DWTE, H, WTE, TARGETS, STEP, LOGITS };
 
 // A call, and where its things lie. GPT-2's vocabulary is odd, and halves in rows of 50257 are read one by one; so logits and the
-// rounded wte have columns columns, a multiple of 64, and what is added to wte is 0. That is in the workspace, unless V is such a
-// multiple itself.
+// rounded wte have columns columns, a multiple of 64, and what is added to wte is 0. Logits are in the workspace where the rows
+// of their room are not as far apart, and the rounded wte always is.
 typedef struct {
 	const atoll_call *call;
 	const CUdeviceptr *arg;
@@ -25,7 +25,7 @@ static int64_t size(const head *t) { return t->half ? 2 : 4; }
 // place lays out the workspace at start and gives its size without that of the products.
 static size_t place(head *t, CUdeviceptr start) {
 	CUdeviceptr at = start;
-	int room = t->V == t->columns && t->call->dims[3] > 0 && t->call->args[LOGITS] % 16 == 0; // segments begin at multiples of 256
+	int room = t->call->dims[4] == t->columns && t->call->dims[3] > 0 && t->call->args[LOGITS] % 16 == 0; // segments begin at multiples of 256
 	t->logits = room ? t->arg[LOGITS] : at;
 	if (!room) at += whole_256(smaller(t->R, t->N) * t->columns * 4);
 	t->wte = t->half ? at : t->arg[WTE];
@@ -73,7 +73,7 @@ static product dwte_product(const head *t, int64_t n, int64_t rows, int64_t firs
 	uint32_t precision = t->call->precision;
 	return (product){.M = end - first, .N = t->C, .K = rows, .a = t->logits + first * size(t), .b = t->arg[H] + n * t->C * size(t),
 		.c = t->arg[DWTE] + first * t->C * 4, .a_transposed = 1, .a_stride = t->columns * 4 / size(t), .a_type = precision, .b_type = precision, .c_type = DT_F32,
-		.precision = precision, .mode = n == 0 ? (int)t->call->dims[5] : MODE_ACCUMULATE, .step = t->arg[STEP], .fixed_rows = 1,
+		.precision = precision, .mode = n == 0 ? (int)t->call->dims[6] : MODE_ACCUMULATE, .step = t->arg[STEP], .fixed_rows = 1,
 		.workspace = t->workspace};
 }
 
@@ -136,7 +136,7 @@ static CUresult chunk(gpu *g, const head *t, int64_t n, int64_t rows) {
 static CUresult sum(gpu *g, const head *t) {
 	CUdeviceptr loss = t->arg[LOSS], losses = t->losses, step = t->arg[STEP];
 	int64_t N = t->N;
-	int mode = (int)t->call->dims[4];
+	int mode = (int)t->call->dims[5];
 	void *params[] = {&loss, &losses, &N, &mode, &step};
 	unsigned threads = (unsigned)smaller(larger(pieces(N, 32), 1) * 32, 1024);
 	return gpu_launch(g, "head_loss_sum", (gpu_grid){1, 1, 1}, threads, HEAD_ROOM_BYTES, params);

@@ -3,7 +3,7 @@ package kerneltest
 import "atoll/kernels"
 
 func headLossCases() []Case {
-	shapes := [][4]int64{ // N, C, V, R
+	shapes := [][4]int64{ // N, C, V, R; LD differs
 		{1, 1, 1, 1}, {5, 3, 100, 2}, {7, 33, 1, 3}, {13, 16, 100, 4}, {17, 24, 257, 17}, {33, 65, 300, 8}, {3, 300, 100, 5},
 		{20, 24, 5003, 7}, {65, 48, 513, 64}, {14, 64, 32, 14}, {4, 5, 128, 3},
 	}
@@ -18,15 +18,18 @@ func headLossCases() []Case {
 			if j == 1 {
 				lossMode = kernels.Overwrite
 			}
-			cases = append(cases, Case{Kernel: kernels.HeadLoss, Dims: []int64{s[0], s[1], s[2], s[3], lossMode, how.mode},
+			cases = append(cases, Case{Kernel: kernels.HeadLoss, Dims: []int64{s[0], s[1], s[2], s[3], rowStride(s[2], i), lossMode, how.mode},
 				Step: how.step, Absent: pick(absent, i+j)})
 		}
 	}
 	return append(cases,
-		Case{Kernel: kernels.HeadLoss, Dims: []int64{2, 3, 40009, 1, 0, 0}}, // a row that a block of a GPU cannot keep
-		Case{Kernel: kernels.HeadLoss, Dims: []int64{6, 8, 50, 4, 0, 0}, Fixed: map[string]float32{"targets": -1}},
-		Case{Kernel: kernels.HeadLoss, Dims: []int64{9, 16, 70, 4, 1, 1}, Fixed: map[string]float32{"targets": 69}})
+		Case{Kernel: kernels.HeadLoss, Dims: []int64{2, 3, 40009, 1, 40064, 0, 0}}, // a row that a block of a GPU cannot keep
+		Case{Kernel: kernels.HeadLoss, Dims: []int64{6, 8, 50, 4, 50, 0, 0}, Fixed: map[string]float32{"targets": -1}},
+		Case{Kernel: kernels.HeadLoss, Dims: []int64{9, 16, 70, 4, 128, 1, 1}, Fixed: map[string]float32{"targets": 69}})
 }
+
+// rowStride is how far rows of V logits are apart in case i: by none, by an odd number, and by a multiple of 64 more than they must.
+func rowStride(V int64, i int) int64 { return []int64{V, V + 3, (V + 63) / 64 * 64}[i%3] }
 
 // lossCases serve the two losses of classification.
 func lossCases(k kernels.Kernel) []Case {

@@ -22,7 +22,7 @@ func wrongDataCases() []wrongData {
 	embed := Case{Kernel: kernels.Embed, Dims: []int64{2, 10, 8, 50, 12}}
 	backward := Case{Kernel: kernels.EmbedBackward, Dims: []int64{2, 10, 8, 50, 12, 0, 0}}
 	cached := Case{Kernel: kernels.AttentionCached, Dims: []int64{2, 3, 16, 2, 8}}
-	head := Case{Kernel: kernels.HeadLoss, Dims: []int64{20, 8, 50, 4, 0, 0}}
+	head := Case{Kernel: kernels.HeadLoss, Dims: []int64{20, 8, 50, 4, 50, 0, 0}}
 	class := Case{Kernel: kernels.ClassLoss, Dims: []int64{6, 4, 0}}
 	cases := []wrongData{
 		{embed, "tokens", 17, 50, []string{"token 50", "row 17", "V=50"}},
