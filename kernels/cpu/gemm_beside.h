@@ -17,12 +17,14 @@ typedef struct {
 	int64_t j, stride, k, kc;
 	int64_t left;  // pieces that are not made
 	int64_t group, block; // of the panel at j: what is made next
+	float *sums;          // gemm.sums, where this is the worker that takes them
 	split_block now;
 } packing;
 
-// packing_of is a packing that has not begun.
-static packing packing_of(const gemm *g, int side, float *to, int64_t j, int64_t panels, int64_t stride, int64_t k, int64_t kc) {
+// packing_of is a packing that has not begun. Columns are packed for each chunk of rows, and summed for the first.
+static packing packing_of(const gemm *g, const gemm_step *s, int side, float *to, int64_t j, int64_t panels, int64_t stride, int64_t k, int64_t kc) {
 	return (packing){.g = g, .to = to, .side = side, .j = j, .stride = stride, .k = k, .kc = kc,
+		.sums = side == COLUMN_SIDE && s->from[0] == 0 ? g->sums : NULL,
 		.left = panels * pieces(kc, PART_DEPTH) * GROUP_BLOCKS * BLOCK_PIECES, .now.piece = BLOCK_PIECES};
 }
 
@@ -32,6 +34,18 @@ inl void next_group(packing *p) {
 	p->group = 0;
 	p->j += NR;
 	p->to += p->stride;
+}
+
+// sums_of_block is what the block at column j and group of depth is added to. Where a block of the depth begins, what the one before has added up
+// to goes to the other sums, so that the error does not grow with the depth.
+static float *sums_of_block(const packing *p, int64_t j, int64_t group) {
+	if (!p->sums) return NULL;
+	float *const sums = p->sums + j, *const before = sums + sums_length(p->g);
+	if (group == 0) {
+		vstore(before, vload(before) + vload(sums));
+		vstore(sums, vzero());
+	}
+	return sums;
 }
 
 // begin_block begins with the next block.
@@ -48,7 +62,7 @@ static void begin_block(packing *p) {
 	const int64_t across = p->j + p->block * VL - j, deeper = p->k + p->group * PART_DEPTH - k;
 	const int64_t ahead = o->by_depth ? deeper * o->ld + across : across * o->ld + deeper;
 	if (columns && g->packed.words) p->now = packed_block(to, &g->packed, j, k, left);
-	else p->now = block_of_operand(to, columns ? NR : AMX_STEPS, o, j, k, left, turns(o, columns), ahead);
+	else p->now = block_of_operand(to, columns ? NR : AMX_STEPS, o, j, k, left, turns(o, columns), ahead, sums_of_block(p, j, s));
 }
 
 // pack_some makes n pieces more, and gives how many were not there.
@@ -108,11 +122,11 @@ static void share_out(beside *b, const strip *at, int64_t with_panel, int64_t le
 static packing pack_staying(const gemm *g, const gemm_step *s, int64_t i, int64_t k) {
 	const int side = g->stays;
 	const int64_t kc = smaller(g->depth, g->a.depth - k), stride = i ? s->stride[side] : 0;
-	return packing_of(g, side, s->at[side] + i * stride, s->from[side] + i * NR, 1, stride, k, kc);
+	return packing_of(g, s, side, s->at[side] + i * stride, s->from[side] + i * NR, 1, stride, k, kc);
 }
 static packing pack_strip(const gemm *g, const gemm_step *s, const strip *t) {
 	const int side = flowing_side(g);
-	return packing_of(g, side, s->at[side], s->from[side] + t->panel * NR, t->panels, g->strip_stride, t->k, t->kc);
+	return packing_of(g, s, side, s->at[side], s->from[side] + t->panel * NR, t->panels, g->strip_stride, t->k, t->kc);
 }
 
 // meet_panel sees to it that panel i of what stays is packed when it meets a strip, and begins with what is packed beside it: the next one

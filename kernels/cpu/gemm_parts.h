@@ -36,6 +36,7 @@ typedef struct {
 	const float *first, *second;
 	int64_t ld, step; // step: floats from one line's words to the next
 	int turn, piece;  // of BLOCK_PIECES pieces, those before piece are made
+	float *sums;      // what the lines of a block that is not turned are added to; NULL: nothing
 	int64_t ahead;    // where the next block begins, in floats from this one: it is fetched meanwhile
 } split_block;
 
@@ -80,27 +81,35 @@ inl void split_some(split_block *b) {
 		for (int i = 0; i < SPLIT_LINES; i++) split_words(to + i * now.step, first[i], second[i]);
 		return;
 	}
+	vf sum = vzero();
 #pragma GCC unroll 4
-	for (int i = 0; i < SPLIT_LINES; i++) split_words(to + i * now.step, vload(now.first + from + i * now.ld), vload(now.second + from + i * now.ld));
+	for (int i = 0; i < SPLIT_LINES; i++) {
+		const vf first = vload(now.first + from + i * now.ld), second = vload(now.second + from + i * now.ld);
+		split_words(to + i * now.step, first, second);
+		sum += first + second;
+	}
+	if (now.sums) vstore(now.sums, vload(now.sums) + sum);
 }
 
 // split_edge makes all of a block of which inside elements and left depths are there, zeros standing for the rest.
-static void split_edge(float *to, int64_t step, const gemm_operand *p, const float *first, int64_t inside, int64_t left, int turn) {
+static void split_edge(float *to, int64_t step, const gemm_operand *p, const float *first, int64_t inside, int64_t left, int turn, float *sums) {
 	vf half[2][VL];
 	for (int h = 0; h < 2; h++) {
 		const float *from = first + (p->by_depth ? VL * p->ld : VL) * h;
 		const int64_t depth = left - h * VL, lines = p->by_depth ? depth : inside, width = at_least_0(p->by_depth ? inside : depth);
 		for (int i = 0; i < VL; i++) half[h][i] = i >= lines ? vzero() : width >= VL ? vload(from + i * p->ld) : vload_n(from + i * p->ld, width);
+		for (int i = 0; sums && i < VL; i++) vstore(sums, vload(sums) + half[h][i]);
 		if (turn) transpose(half[h]);
 	}
 	for (int i = 0; i < VL; i++) split_words(to + i * step, half[0][i], half[1][i]);
 }
 
 // block_of_operand is the block of elements from j on at the depths from k on, of which left are there. One that is not whole is made at once.
-static split_block block_of_operand(float *to, int64_t step, const gemm_operand *p, int64_t j, int64_t k, int64_t left, int turn, int64_t ahead) {
+static split_block block_of_operand(float *to, int64_t step, const gemm_operand *p, int64_t j, int64_t k, int64_t left, int turn, int64_t ahead,
+	float *sums) {
 	const float *first = (const float *)p->start + (p->by_depth ? k * p->ld + j : j * p->ld + k);
-	if (p->count - j >= VL && left >= PART_DEPTH) return (split_block){to, first, first + (p->by_depth ? VL * p->ld : VL), p->ld, step, turn, 0, ahead};
-	split_edge(to, step, p, first, p->count - j, left, turn);
+	if (p->count - j >= VL && left >= PART_DEPTH) return (split_block){to, first, first + (p->by_depth ? VL * p->ld : VL), p->ld, step, turn, 0, sums, ahead};
+	split_edge(to, step, p, first, p->count - j, left, turn, sums);
 	return (split_block){0};
 }
 
@@ -114,7 +123,7 @@ inl vf packed_line(const packed_weight *w, const float *panel, int64_t s) {
 // packed_block is block_of_operand of a packed weight, which has whole panels.
 static split_block packed_block(float *to, const packed_weight *w, int64_t j, int64_t k, int64_t left) {
 	const float *panel = packed_at(w, j, k);
-	if (w->format == FORMAT_F32 && left >= PART_DEPTH) return (split_block){to, panel, panel + VL * LINE, LINE, NR, 0, 0, 0};
+	if (w->format == FORMAT_F32 && left >= PART_DEPTH) return (split_block){to, panel, panel + VL * LINE, LINE, NR, 0, 0, NULL, 0};
 	for (int i = 0; i < VL; i++, to += NR)
 		split_words(to, i < left ? packed_line(w, panel, i) : vzero(), VL + i < left ? packed_line(w, panel, VL + i) : vzero());
 	return (split_block){0};

@@ -74,6 +74,12 @@ static void gemm_cut_best(gemm *g) {
 	gemm_cut(g, rows, columns);
 }
 
+// sums_along tells whether packing b can take its sums over the depth: that of parts can, where lines of b are not turned.
+static int sums_along(const gemm *g) { return in_parts(g) && g->b.by_depth && !g->packed.words; }
+
+// sums_length is how many floats a row of sums has.
+inl int64_t sums_length(const gemm *g) { return pieces(g->b.count, NR) * NR; }
+
 // FEWEST_TILES of a piece are enough for making it larger or smaller.
 enum { FEWEST_TILES = 4 };
 

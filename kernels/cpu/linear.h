@@ -174,7 +174,17 @@ static void column_sums(const linear_dw_job *j, int64_t o) {
 	BY_DTYPE(j->dtype, column_sums_as, j, o, smaller(o + SUM_COLUMNS, j->O));
 }
 
-// The chunks of dw come first, then those of db.
+// put_sums stores the sums that the product has taken.
+static void put_sums(const linear_dw_job *j) {
+	const float *sums = j->product.sums, *before = sums + sums_length(&j->product);
+	for (int64_t o = 0; o < j->O; o += VL) {
+		vf sum = vload(before + o) + vload(sums + o);
+		if (j->accumulate) sum += vload_to(j->db, o, j->O);
+		vstore_to(j->db, o, sum, j->O);
+	}
+}
+
+// The chunks of dw come first, then those of db, unless the product takes their sums along.
 static void linear_dw_body(void *arg, int64_t i, int worker) {
 	linear_dw_job *j = arg;
 	if (i < j->product.all_chunks) gemm_chunk(&j->product, i, worker);
@@ -194,14 +204,19 @@ static int gradient_of_weight(team *t, const atoll_call *c, void *const *arg, fl
 	j.product = (gemm){c->dims[3] ? dy : x, c->dims[3] ? x : dy, .precision = c->precision, .store = plain_store, .plain = dw,
 		.addend = accumulate ? dw : NULL, .stored = {dw}, .stored_size = sizeof *dw};
 	const int64_t tiles = norm ? tiles_of(&j.product) : 0;
-	const size_t squares = (size_t)pieces(tiles, 8) * 8 * sizeof(double);
+	const int along = dw && j.db && N > 0 && I > 0 && !c->dims[3] && sums_along(&j.product);
+	const size_t squares = (size_t)pieces(tiles, 8) * 8 * sizeof(double), sums = along ? 2 * (size_t)sums_length(&j.product) * sizeof(float) : 0;
 	if (dw && I > 0 && O > 0) {
 		if (pack_before(&j.product, t, squares, error)) return 1;
-		if (norm && !(j.product.squares = team_shared(t, squares))) return out_of_memory(error, squares);
+		char *memory = squares + sums ? team_shared(t, squares + sums) : NULL;
+		if (squares + sums && !memory) return out_of_memory(error, squares + sums);
+		if (norm) j.product.squares = (double *)memory;
+		if (along) j.product.sums = memset(memory + squares, 0, sums);
 		size_t refused = gemm_plan(&j.product, t);
 		if (refused) return out_of_memory(error, refused);
 	}
-	team_for(t, j.product.all_chunks + (j.db ? pieces(O, SUM_COLUMNS) : 0), linear_dw_body, &j);
+	team_for(t, j.product.all_chunks + (j.db && !along ? pieces(O, SUM_COLUMNS) : 0), linear_dw_body, &j);
+	if (along) put_sums(&j);
 	double total = 0;
 	for (int64_t i = 0; i < tiles; i++) total += j.product.squares[i];
 	if (norm) *norm = (float)__builtin_sqrt(total);
