@@ -78,7 +78,8 @@ def generate(name: str, what: str, precision: str, peers: dict[str, tuple[float,
     seq, figure = (512, "prompt_tokens_per_second") if what == "prompt" else (4 if hidden else 64, "tokens_per_second")
     peer_shape = "--seq 512 --new 1" if what == "prompt" else f"--seq 8 --new {seq}"
     common = f"--precision {precision} --threads {{threads}}"
-    scripts = {"Transformers": ("generate.py", ("torch", "transformers")), "llama.cpp": ("generate_llama.py", ("llama_cpp", "gguf"))}
+    scripts = {"Transformers": ("generate.py", ("torch", "transformers")), "llama.cpp": ("generate_llama.py", ("llama_cpp", "gguf")),
+               "llama.cpp, plain": ("generate_llama.py --layout plain", ("llama_cpp", "gguf"))}
     work = f"a prompt of {seq} tokens" if what == "prompt" else f"decoding {seq} tokens"
     return Row(name, f"generation, one stream, {work}, {precision}", "tokens/s", figure,
                words(f"{{atoll}} bench generate {own} --batch 1 --seq {seq} {common} --steps {{steps}} --device cpu --json"),
@@ -118,10 +119,10 @@ ROWS = [
     classify("classify-one-bf16", (1, 64, "bf16"), {"torch": (38, 16)}, figure="milliseconds"),
     generate("decode-fp32", "decode", "fp32", {"Transformers": (32, 82), "llama.cpp": (81.5, 82)}),
     generate("decode-bf16", "decode", "bf16", {"Transformers": (41, 158), "llama.cpp": (154, 158)}),
-    generate("decode-int8", "decode", "int8", {"llama.cpp": (230, 260)}),
+    generate("decode-int8", "decode", "int8", {"llama.cpp": (230, 260), "llama.cpp, plain": (230, 260)}),
     generate("prompt-fp32", "prompt", "fp32", {"Transformers": None, "llama.cpp": (1236, 2200)}),
     generate("prompt-bf16", "prompt", "bf16", {"Transformers": None, "llama.cpp": (2103, 4000)}),
-    generate("prompt-int8", "prompt", "int8", {"llama.cpp": (1281, 6500)}),
+    generate("prompt-int8", "prompt", "int8", {"llama.cpp": (1281, 6500), "llama.cpp, plain": (1281, 6500)}),
     FIRST_ANSWER,
     tokens("tokens-english", "English", "{english}", {"tiktoken, one thread": (19.6, 40), "tokenizers": (3.7, 40)}),
     tokens("tokens-chinese", "Chinese", "{chinese}", {"tiktoken, one thread": None, "tokenizers": None}),

@@ -7,7 +7,7 @@
 // KC steps of depth: a panel of b (16 KB with AVX2) stays in the first cache while it meets all rows of the chunk. A step is
 // one value of k, or two where bf16 is packed in words. For AMX the second cache is near enough, and sums go there and back less often; of
 // parts, which are six bytes a value, less fits: PARTS_STAY elements of the side of a chunk that stays, at the depth of a block.
-enum { KC = 256, AMX_KC = 512, PARTS_KC = 384, PARTS_ONLY = 512, PARTS_EVEN = 32, ROWS = VL == 16 ? 504 : 264, PARTS_STAY = 384, COLUMNS = 1024 / NR * NR };
+enum { KC = 256, AMX_KC = 512, PARTS_KC = 384, PARTS_ONLY = 512, PARTS_EVEN = 32, ROWS = VL == 16 ? 504 : 264, AMX_STAY = 512, PARTS_STAY = 384, COLUMNS = 1024 / NR * NR };
 
 // steps_of is the whole depth in steps, and most_steps how many of them a block has at most.
 static int64_t steps_of(const gemm *g) { return pieces(g->a.depth, per_step(g->precision)); }
@@ -48,7 +48,7 @@ static int64_t block_of(const gemm *g) {
 }
 
 // most_stay is how many elements of a side fit in the second cache while the other side meets them.
-static int64_t most_stay(const gemm *g) { return (in_parts(g) ? PARTS_STAY : ROWS) * most_steps(g) / block_of(g); }
+static int64_t most_stay(const gemm *g) { return (in_parts(g) ? PARTS_STAY : by_amx(g) ? AMX_STAY : ROWS) * most_steps(g) / block_of(g); }
 
 // fewest_row_chunks and fewest_column_chunks are how many chunks there are of each side at least. Of parts it is the shorter side of a chunk that
 // stays, so many rows want few columns.
