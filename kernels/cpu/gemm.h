@@ -28,7 +28,7 @@ struct gemm {
 	const float *bias, *addend;
 	const void *stored[MOST_STORED]; // tensors [M,N] that store reads or writes, for prefetching; NULL where absent
 	int stored_size;       // bytes of their elements
-	int64_t ld;            // elements from row to row of plain and of them; 0 stands for N
+	int64_t ld;            // elements from row to row of plain and of them; 0 stands for N, which is what stores other than plain_store take it for
 	float *sums;           // [2,N in whole panels], zeros: packing b adds its sums over the depth to both rows (sums_along); NULL: not wanted
 	double *squares;       // for each tile the sum of the squares of what plain is then, row by row of tiles; NULL: not wanted
 	// The plan, by gemm_plan:

@@ -33,7 +33,7 @@ static void whole_block(const gemm *g, gemm_step *s) {
 }
 
 // rows_after is the memory of the rows that the worker transposes after the step: those of the next block, or most likely of the next
-// chunk. Rows that are copied the processor foresees: asking for them made steps 4 % longer.
+// chunk. Rows that are copied the processor foresees: asking for them made steps 4 % longer. Parts fetch a block ahead by themselves (split_some).
 inl fetches rows_after(const gemm *g, const gemm_step *s, int64_t chunk, int worker) {
 	if (in_parts(g) || !transposes_rows(g)) return (fetches){0};
 	const int64_t k = s->k + s->kc;

@@ -7,7 +7,7 @@
 // KC steps of depth: a panel of b (16 KB with AVX2) stays in the first cache while it meets all rows of the chunk. A step is
 // one value of k, or two where bf16 is packed in words. For AMX the second cache is near enough, and sums go there and back less often; of
 // parts, which are six bytes a value, less fits: PARTS_STAY elements of the side of a chunk that stays, at the depth of a block.
-enum { KC = 256, AMX_KC = 512, PARTS_KC = 384, PARTS_ONLY = 512, PARTS_EVEN = 32, ROWS = VL == 16 ? 504 : 264, AMX_STAY = 512, PARTS_STAY = 384, COLUMNS = 1024 / NR * NR };
+enum { KC = 256, AMX_KC = 512, PARTS_KC = 384, PARTS_ONLY = 512, ROWS = VL == 16 ? 504 : 264, AMX_STAY = 512, PARTS_STAY = 384, COLUMNS = 1024 / NR * NR };
 
 // steps_of is the whole depth in steps, and most_steps how many of them a block has at most.
 static int64_t steps_of(const gemm *g) { return pieces(g->a.depth, per_step(g->precision)); }
@@ -16,8 +16,12 @@ static int64_t most_steps(const gemm *g) { return in_parts(g) ? PARTS_KC : by_am
 // block_steps is how many steps a block has. Those of parts are even, since a short one fetches and stores as many sums as another, and a depth
 // that is a little more than one of them is not cut: no sums want the cache then.
 static int64_t block_steps(const gemm *g) {
-	const int64_t most = most_steps(g), steps = larger(1, steps_of(g)), blocks = steps <= PARTS_ONLY ? 1 : pieces(steps, most);
-	return in_parts(g) ? pieces(pieces(steps, blocks), PARTS_EVEN) * PARTS_EVEN : most;
+	const int64_t most = most_steps(g);
+#ifdef NATIVE_AMX
+	const int64_t steps = larger(1, steps_of(g)), blocks = steps <= PARTS_ONLY ? 1 : pieces(steps, most);
+	if (in_parts(g)) return pieces(pieces(steps, blocks), PART_DEPTH) * PART_DEPTH;
+#endif
+	return most;
 }
 
 // What it costs to pack a value, counted in multiply-adds of the tile. For AMX columns count four times, packed before or not: they come
@@ -59,7 +63,7 @@ static int64_t fewest_column_chunks(const gemm *g, int64_t row_chunks) {
 }
 
 // gemm_cut_best cuts the output into the chunks that fit the caches and end the soonest: even ones, as many as the workers
-// or a multiple of them, unless that makes packing too dear.
+// or a multiple of them, unless that makes packing too dear. Rounds of chunks are counted from the first that has small enough ones.
 static void gemm_cut_best(gemm *g) {
 	const int64_t workers = team_size(g->team), fewest_rows = fewest_row_chunks(g);
 	const int64_t most_rows = smaller(larger(fewest_rows, pieces(g->a.count, most_stay(g))) + workers, larger(1, pieces(g->a.count, height_of(g))));
@@ -75,7 +79,7 @@ static void gemm_cut_best(gemm *g) {
 }
 
 // sums_along tells whether packing b can take its sums over the depth: that of parts can, where lines of b are not turned.
-static int sums_along(const gemm *g) { return in_parts(g) && g->b.by_depth && !g->packed.words; }
+static int sums_along(const gemm *g) { return in_parts(g) && g->b.by_depth; }
 
 // sums_length is how many floats a row of sums has.
 inl int64_t sums_length(const gemm *g) { return pieces(g->b.count, NR) * NR; }

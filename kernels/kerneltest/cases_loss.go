@@ -28,7 +28,7 @@ func headLossCases() []Case {
 		Case{Kernel: kernels.HeadLoss, Dims: []int64{9, 16, 70, 4, 128, 1, 1}, Fixed: map[string]float32{"targets": 69}})
 }
 
-// rowStride is how far rows of V logits are apart in case i: by none, by an odd number, and by a multiple of 64 more than they must.
+// rowStride is how far rows of V logits are apart in case i: V, three more, or the next multiple of 64.
 func rowStride(V int64, i int) int64 { return []int64{V, V + 3, (V + 63) / 64 * 64}[i%3] }
 
 // lossCases serve the two losses of classification.
