@@ -4,16 +4,19 @@
 # Needs bin/atoll from make gpu (make gpu-bundle packs it with what stands beside it here) and no Go, no compiler, no network.
 # nvidia-smi, PyTorch and compute-sanitizer are used where they are; what is missing is said in the file and skipped. No command
 # gets more than LIMIT seconds (120), so that the file is there when a machine is lent for a while only: what is wanted most comes
-# first. Exits with 1 if a check failed. bench/gpu.sh --tiny tries the script itself on small shapes, on the emulated driver too
-# (ATOLL_LIBCUDA).
+# first, and --only runs the sections that it names. Exits with 1 if a check failed. bench/gpu.sh --tiny tries the script itself on
+# small shapes, on the emulated driver too (ATOLL_LIBCUDA).
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-atoll=bin/atoll cases=bin/cuda-cases device=cuda python=${PYTHON:-python3} out='' tiny=0
-usage() { echo "usage: bench/gpu.sh [--tiny] [--device cuda:N] [--atoll FILE] [--out FILE]" >&2; exit 2; }
+atoll=bin/atoll cases=bin/cuda-cases device=cuda python=${PYTHON:-python3} out='' tiny=0 only='' turns=''
+sections='self-test verify cases kernels-bf16 training sanitizer kernels-fp32'
+usage() { echo "usage: bench/gpu.sh [--tiny] [--only 'SECTION ...'] [--turns N] [--device cuda:N] [--atoll FILE] [--out FILE], with sections of: $sections" >&2; exit 2; }
 while (($#)); do
 	case $1 in
 	--tiny) tiny=1 ;;
+	--only) only=${2-}; shift ;;
+	--turns) turns=${2-}; shift ;;
 	--device) device=${2-}; shift ;;
 	--atoll) atoll=${2-}; shift ;;
 	--out) out=${2-}; shift ;;
@@ -21,6 +24,8 @@ while (($#)); do
 	esac
 	shift || usage
 done
+for name in $only; do [[ " $sections " == *" $name "* ]] || usage; done
+[[ $turns =~ ^[1-9]?[0-9]?$ ]] || usage
 [[ -x $atoll ]] || { echo "bench/gpu.sh: $atoll is not there: build it with make gpu, or name it with --atoll" >&2; exit 2; }
 
 scratch=$(mktemp -d)
@@ -30,7 +35,7 @@ failed=() skipped=() limit=${LIMIT:-120}
 
 # Shapes: T of training and of the table, measured steps, turns of A B, and for each model the batches of training: of those that a
 # comma parts, the first whose step runs.
-sequence=1024 table_batch=32 steps=20 fp32_steps=3 turns=2 references=trainer/reference/testdata
+sequence=1024 table_batch=32 steps=20 fp32_steps=3 turns=${turns:-2} references=trainer/reference/testdata
 models=('gpt2|--model gpt2|--layers 12 --width 768 --heads 12 --vocab 50257|32,16,8,4 64'
 	'gpt2-medium|--model gpt2-medium|--layers 24 --width 1024 --heads 16 --vocab 50257|32,16,8,4')
 if ((tiny)); then
@@ -114,17 +119,40 @@ case_table() {
 	check 'the case table' "$cases" -test.v -test.run '^(TestKernels|TestSameBits|TestFaults|TestPadding)$'
 }
 
-# The sanitizer's tools run the small cases: a start with an empty cache.
+# The sanitizer's tools run the case table, all beside each other, since most of their time is the host's. racecheck gets the kernels in groups, since it
+# takes the longest, and all have twice the time. In the head initcheck does not see what cublasLt writes, and racecheck finds races
+# within cublasLt's own kernels: there products are atoll's.
+sanitizer_runs=('memcheck --report-api-errors no|.' 'synccheck|.' 'initcheck|^[^h]' 'initcheck|^h' 'racecheck|^attention$' 'racecheck|^attention.backward'
+	'racecheck|^h' 'racecheck|^linear$' 'racecheck|^linear.dx' 'racecheck|^linear.dw' 'racecheck|^layer' 'racecheck|^(attention.cached|[^ahl]|ad)')
 sanitizer() {
-	section 'compute-sanitizer on the small cases'
-	local tool program
+	section 'compute-sanitizer on the case table'
+	local program command=() n tool only own
 	program=$(command -v compute-sanitizer || ls /usr/local/cuda*/bin/compute-sanitizer 2>/dev/null | tail -n 1)
 	[[ -n $program ]] || { skip compute-sanitizer 'not installed (it is in the CUDA toolkit)'; return; }
-	# A kernel is looked for in one module after the other, so calls that fail are no fault.
-	for tool in 'memcheck --report-api-errors no' racecheck initcheck synccheck; do
-		# shellcheck disable=SC2086 # a tool with its option
-		check "compute-sanitizer $tool" env XDG_CACHE_HOME="$scratch/${tool%% *}" "$program" --tool $tool --error-exitcode 1 "$atoll" inspect devices --threads 1
+	[[ -x $cases ]] || { skip compute-sanitizer "no $cases: make gpu-bundle builds it"; return; }
+	for n in "${!sanitizer_runs[@]}"; do
+		IFS='|' read -r tool only <<<"${sanitizer_runs[n]}"
+		own=''
+		[[ $only != '^h' ]] || own='ATOLL_LIBCUBLASLT=none '
+		# A kernel is looked for in one module after the other, so calls that fail are no fault (--report-api-errors).
+		command[n]="env $own$program --tool $tool --print-limit 8 --error-exitcode 1 $cases -test.v -test.run ^TestKernels\$/$only"
+		# shellcheck disable=SC2086 # several words
+		{ time timeout $((2 * limit)) ${command[n]}; } >"$scratch/sanitizer.$n" 2>&1 &
+		echo "$!" >"$scratch/sanitizer.$n.pid"
 	done
+	for n in "${!sanitizer_runs[@]}"; do
+		wait "$(<"$scratch/sanitizer.$n.pid")"
+		told "compute-sanitizer ${sanitizer_runs[n]}" $? "${command[n]}" "$scratch/sanitizer.$n"
+	done
+}
+
+# told writes down what ran beside others: its name, its exit code, the command, and of the file that it printed the first and the last lines.
+told() {
+	say '```'
+	say "\$ $3"
+	if (($(wc -l <"$4") > 120)); then { head -n 80 "$4"; echo ...; tail -n 40 "$4"; } | tee -a "$out"; else tee -a "$out" <"$4"; fi
+	(($2 == 0)) || { failed+=("$1"); say "(exit $2)"; }
+	say '```'
 }
 
 kernel_table() {
@@ -200,13 +228,17 @@ say "# atoll on a GPU, $(date +%F)"
 say ''
 say "Written by bench/gpu.sh$( ((tiny)) && echo ' --tiny: small shapes that try the script, no measurement')."
 facts
-self_test
-verify
-case_table
-kernel_table bf16 "$steps"
-training
-sanitizer
-kernel_table fp32 "$fp32_steps"
+for name in ${only:-$sections}; do
+	case $name in
+	self-test) self_test ;;
+	verify) verify ;;
+	cases) case_table ;;
+	kernels-bf16) kernel_table bf16 "$steps" ;;
+	training) training ;;
+	sanitizer) sanitizer ;;
+	kernels-fp32) kernel_table fp32 "$fp32_steps" ;;
+	esac
+done
 section 'What did not go well'
 say "Failed: ${failed[*]:+$(printf '%s; ' "${failed[@]}")}"
 say "Skipped: ${skipped[*]:+$(printf '%s; ' "${skipped[@]}")}"

@@ -12,10 +12,18 @@ import (
 	"atoll/kernels/kerneltest"
 )
 
-// Every kernel of the device is held against kernels/ref: on the driver that ATOLL_LIBCUDA names, or on a GPU.
+// Every kernel of the device is held against kernels/ref: on the driver that ATOLL_LIBCUDA names, or on a GPU. Each is a test of its own, so that
+// bench/gpu.sh can have several of them at a time under compute-sanitizer.
 func TestKernels(t *testing.T) {
 	d := open(t)
-	kerneltest.Run(t, d, present(t, d))
+	options := present(t, d)
+	for _, k := range options.Only {
+		t.Run(k.String(), func(t *testing.T) {
+			one := options
+			one.Only = []kernels.Kernel{k}
+			kerneltest.Run(t, d, one)
+		})
+	}
 }
 
 // TestHopper: the attention of sm_90a is what a GPU of compute capability 9.0 takes: with its tensor map refused, a call that it suits
