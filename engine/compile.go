@@ -16,7 +16,7 @@ type Options struct {
 	Recompute lower.Recomputation
 	Logits    int64         // bytes of a language head's logits at one time; 0: what the store's device wants (LogitsOf)
 	Packing   lower.Packing // of weights that do not change while programs of the store run
-	Spans     []ir.Span     // of gradients whose norms are taken as they are made (SpansOf); nil: all are read for it
+	Spans     []ir.Span     // of gradients whose norms are taken as they are made, and whose places weights have between steps (SpansOf); nil: of none
 	Update    *ir.Program   // appended to the graph's list: the optimizer; nil for none
 	State     *State        // caches shared with an earlier program; nil: as many as the graph wants are made
 	Ahead     bool          // inputs are handed over ahead of their run where the device takes them so: see Program.HandOver
@@ -51,7 +51,7 @@ func Lower(g *op.Graph, o Options) (ir.Program, error) {
 	case o.Update != nil && o.Packing != lower.Unpacked:
 		return list, fmt.Errorf("weights that are trained cannot be packed (a mistake in atoll; please report it)")
 	case o.Update != nil:
-		list = lower.NormAlong(ir.Append(list, *o.Update), o.Spans)
+		list = lower.PackAlong(lower.NormAlong(ir.Append(list, *o.Update), o.Spans), o.Spans)
 	case o.Packing != lower.Unpacked:
 		list = lower.Pack(list, o.Packing, o.Precision)
 	}
@@ -100,13 +100,17 @@ func CompileList(list ir.Program, store *Store, o Options) (*Program, error) {
 	if err := verify(list); err != nil {
 		return nil, err
 	}
-	p := &Program{List: list, Layout: plan.Temporaries(list), store: store, state: o.State, shares: o.State != nil, places: map[string]place{}}
+	p := &Program{List: list, Layout: plan.Temporaries(list), store: store, state: o.State, shares: o.State != nil, places: map[string]place{},
+		writesGradients: writesGradients(list)}
 	if o.Share != nil && o.Share.arena.Size() >= p.Layout.Bytes {
 		p.arena, p.borrowed = o.Share.arena, true
 	}
 	err := p.allocate(o.Ahead)
 	if err == nil {
 		err = store.pack(list)
+	}
+	if err == nil {
+		p.along, err = store.newAlong(list)
 	}
 	if err == nil {
 		err = p.bind()
@@ -175,6 +179,8 @@ func (p *Program) locate(id ir.ID, first int64) (kernels.Ref, error) {
 		return kernels.At(segState, p.state.offsets[v.Name]+within), nil
 	case v.Kind == ir.Packed:
 		return p.store.locatePacked(v, within)
+	case v.Kind == ir.InGrad:
+		return p.store.locateInGrad(v, within)
 	}
 	return p.store.locate(v, within)
 }

@@ -33,16 +33,18 @@ type Program struct {
 	List   ir.Program
 	Layout plan.Layout
 
-	store    *Store
-	state    *State
-	shares   bool // the state is another program's
-	run      kernels.Program
-	ends     kernels.Buffer
-	staged   kernels.Staged // ends, where inputs can be handed over ahead of their run; else nil
-	inputs   int64          // bytes of ends
-	arena    kernels.Buffer
-	borrowed bool // the arena is another program's
-	places   map[string]place
+	store           *Store
+	state           *State
+	shares          bool // the state is another program's
+	run             kernels.Program
+	writesGradients bool
+	along           *along // weights that lie in the place of their gradients; nil for none
+	ends            kernels.Buffer
+	staged          kernels.Staged // ends, where inputs can be handed over ahead of their run; else nil
+	inputs          int64          // bytes of ends
+	arena           kernels.Buffer
+	borrowed        bool // the arena is another program's
+	places          map[string]place
 }
 
 // place is where an input or output lies in ends.
@@ -106,7 +108,10 @@ func (p *Program) RunTimed(took []float64) error {
 	if !ok {
 		return fmt.Errorf("%s does not tell the time of each kernel: profile on the CPU", p.store.device.Name())
 	}
-	return timed.RunTimed(took)
+	if err := p.begin(); err != nil {
+		return err
+	}
+	return p.end(timed.RunTimed(took))
 }
 
 // Ints is the memory of an int32 input, to be filled before Run; nil where the program has none of that name.
@@ -158,6 +163,9 @@ func (p *Program) Bytes() int64 {
 func (p *Program) Free() {
 	if p.run != nil {
 		p.run.Free()
+	}
+	if p.along != nil {
+		p.along.fill.Free()
 	}
 	if p.ends != nil {
 		p.ends.Free()

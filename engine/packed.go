@@ -28,6 +28,9 @@ func (s *Store) pack(list ir.Program) error {
 	places := map[string]packedPlace{}
 	for _, i := range list.Once {
 		v := list.Values[i.Arg("packed")]
+		if v.Kind != ir.Packed {
+			continue
+		}
 		if _, there := s.packed.places[v.Name]; !there {
 			missing = append(missing, i)
 			places[v.Name] = packedPlace{len(s.packed.buffers), bytes, v.Elements()}

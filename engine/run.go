@@ -7,15 +7,20 @@ import (
 )
 
 // Run copies the inputs to the device, executes the list and copies the outputs back. It does not allocate.
-func (p *Program) Run() error { return p.run.Run() }
+func (p *Program) Run() error {
+	if err := p.begin(); err != nil {
+		return err
+	}
+	return p.end(p.run.Run())
+}
 
 // Start is Run where the device works by itself, and there it returns at once: Wait then returns when all is done. Elsewhere it is
 // Run, and Wait has nothing to wait for. Between the two, inputs, outputs and the store's values stay as they are.
 func (p *Program) Start() error {
 	if run, ok := p.run.(kernels.Starter); ok {
-		return run.Start()
+		return run.Start() // such a device lays nothing out in the place of gradients
 	}
-	return p.run.Run()
+	return p.Run()
 }
 
 // Wait ends what Start began.

@@ -2,9 +2,10 @@ package engine
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"atoll/engine/ir"
-	"atoll/engine/lower"
 	"atoll/engine/plan"
 	"atoll/kernels"
 	"atoll/model"
@@ -39,8 +40,9 @@ type Store struct {
 	moments      [2]kernels.Buffer
 	control      kernels.Buffer
 	packed       packedWeights
-	elements     int64 // of the flat weights
-	gradElements int64 // of the flat gradients
+	held         string // the weights that lie laid out in the place of their gradients (lower.LaidAlong); "" for none
+	elements     int64  // of the flat weights
+	gradElements int64  // of the flat gradients
 }
 
 // Sketch lays out what NewStore makes, without memory: the store's slots and sizes are there, to plan with.
@@ -173,7 +175,7 @@ func (s *Store) locate(v ir.Value, within int64) (kernels.Ref, error) {
 	}
 	name, isGrad := v.Name, v.Kind == ir.Grad
 	if isGrad {
-		name = name[len(lower.GradPrefix):]
+		name = name[len(ir.GradPrefix):]
 	}
 	n, ok := s.index[name]
 	if !ok {
@@ -209,19 +211,30 @@ func (s *Store) Write(m Memory, name string, src []float32) error {
 	if err != nil {
 		return err
 	}
+	s.changes(m)
 	return buffer.Write(at, kernels.BytesOf(src))
 }
 
-// Read is Write the other way.
+// changes notes that the host may write a memory: what lies in the place of gradients does not hold any more.
+func (s *Store) changes(m Memory) {
+	if m == Weights || m == Grads {
+		s.held = ""
+	}
+}
+
+// Read is Write the other way. After a step that ends in the update a gradient's place may hold the weight, laid out for products: an error.
 func (s *Store) Read(m Memory, name string, dst []float32) error {
 	buffer, at, err := s.tensor(m, name, len(dst))
 	if err != nil {
 		return err
 	}
+	if m == Grads && slices.Contains(strings.Fields(s.held), ir.TwicePrefix+name) {
+		return fmt.Errorf("the gradient of %s is gone: the update has laid the weight out in its place; read it from a program without an update", name)
+	}
 	return buffer.Read(kernels.BytesOf(dst), at)
 }
 
-// View is a tensor's memory itself where the host reaches it, else nil.
+// View is a tensor's memory itself where the host reaches it, else nil. It may be written until the next run.
 func (s *Store) View(m Memory, name string) []float32 {
 	n, ok := s.index[name]
 	if !ok {
@@ -232,6 +245,7 @@ func (s *Store) View(m Memory, name string) []float32 {
 	if err != nil || buffer.Bytes() == nil {
 		return nil
 	}
+	s.changes(m)
 	return kernels.Float32s(buffer.Bytes()[at : at+4*int64(length)])
 }
 

@@ -7,7 +7,7 @@ type Alias struct {
 }
 
 // Aliases are the pairs that k allows, one pair in a call. All other arguments of a call that are written share no byte
-// with any other argument. Products (linear, linear.packed, linear.dx) allow none: their partial sums may lie in the output.
+// with any other argument. Products (linear, linear.packed, linear.dx, linear.dx.packed) allow none: their partial sums may lie in the output.
 func Aliases(k Kernel) []Alias {
 	switch k {
 	case Add:
@@ -18,6 +18,8 @@ func Aliases(k Kernel) []Alias {
 		return []Alias{{"dpre", "dy"}, {"dpre", "pre"}}
 	case GELU:
 		return []Alias{{"out", "pre"}}
+	case AdamWPacked:
+		return []Alias{{"packed", "grads"}} // a block of TwiceRows rows is read before its words are written
 	}
 	return nil
 }

@@ -23,6 +23,12 @@ func (c *Call) checkValues() error {
 	if V, LD := c.Dim("V"), c.Dim("LD"); LD >= 0 && LD < V {
 		return fmt.Errorf("%v: rows of logits are LD=%d apart, want V=%d or more", c.Kernel, LD, V)
 	}
+	if k := c.Kernel; (k == LinearDXPacked || k == AdamWPacked) && !PackedTwice.Holds(c.Dim("I"), c.Dim("O")) {
+		return fmt.Errorf("%v: I=%d, O=%d: want multiples of %d", k, c.Dim("I"), c.Dim("O"), TwiceRows)
+	}
+	if c.Kernel == LinearDXPacked && !PackedTwice.Fits(c.Precision) {
+		return fmt.Errorf("linear.dx.packed: gradients in %v: want fp32 or bf16", c.Precision)
+	}
 	if c.Dim("format") >= 0 {
 		if err := c.checkPacked(); err != nil {
 			return err

@@ -10,7 +10,7 @@ import (
 func (c *Call) Operations() float64 {
 	dim := func(name string) float64 { return float64(c.Dim(name)) }
 	switch c.Kernel {
-	case Linear, LinearPacked, LinearDX:
+	case Linear, LinearPacked, LinearDX, LinearDXPacked:
 		return 2 * dim("N") * dim("I") * dim("O")
 	case LinearDW, LinearDWNorm:
 		if !c.has("dw") {
@@ -71,6 +71,12 @@ func (c *Call) moved(i int) int64 {
 		return whole + c.Dim("B")*c.Dim("T")*c.Dim("C")
 	case "pool x":
 		return c.Dim("B") * c.Dim("C")
+	case "linear.packed packed":
+		if Format(c.Dim("format")) == PackedTwice {
+			return whole / 2
+		}
+	case "linear.dx.packed packed":
+		return whole / 2 // the half that is for it
 	case "head.loss logits":
 		return 0 // room that a kernel may use or not
 	}

@@ -13,7 +13,7 @@ func TestCost(t *testing.T) {
 	}{
 		{"linear", Call{Kernel: Linear, Precision: BF16, Dims: [8]int64{10, 3, 5}}, []string{"pre", "res"},
 			2 * 10 * 3 * 5, 2*(10*5+10*3) + 4*(3*5+5)},
-		{"linear.packed", Call{Kernel: LinearPacked, Precision: BF16, Dims: [8]int64{10, 6, 5, 0, int64(PackedI8), 96}}, []string{"res"},
+		{"linear.packed", Call{Kernel: LinearPacked, Precision: BF16, Dims: [8]int64{10, 6, 5, 0, int64(PackedI8), 96}}, []string{"res", "pre"},
 			2 * 10 * 6 * 5, 2*(10*5+10*6) + 4*(96+5)},
 		{"linear.dx", Call{Kernel: LinearDX, Precision: F32, Dims: [8]int64{10, 3, 5}}, []string{"pre", "dres"},
 			2 * 10 * 3 * 5, 4 * (10*3 + 10*5 + 3*5)},
@@ -41,6 +41,11 @@ func TestCost(t *testing.T) {
 			0, 4 * (2*6*4 + 2*3*4 + 2*3*4 + 2*3 + 8)},
 		{"pool", Call{Kernel: Pool, Precision: BF16, Dims: [8]int64{2, 9, 4}}, nil, 0, 4*(2*4+2) + 2*2*4},
 		{"adamw", Call{Kernel: AdamW, Dims: [8]int64{10}}, []string{"seed"}, 0, 4 * (7*10 + 1 + 1 + 8)},
+		{"linear.dx.packed", Call{Kernel: LinearDXPacked, Precision: BF16, Dims: [8]int64{10, 32, 64}}, []string{"pre", "dres"},
+			2 * 10 * 32 * 64, 2*(10*32+10*64) + 2*32*64},
+		{"linear.packed twice", Call{Kernel: LinearPacked, Precision: BF16, Dims: [8]int64{10, 32, 64, 0, int64(PackedTwice), 2048}}, []string{"b", "res", "pre"},
+			2 * 10 * 32 * 64, 2*(10*32+10*64) + 2*32*64},
+		{"adamw.packed", Call{Kernel: AdamWPacked, Dims: [8]int64{32, 64}}, nil, 0, 4 * (8*32*64 + 1 + 1 + 8)},
 		{"grad.norm", Call{Kernel: GradNorm, Dims: [8]int64{10}}, nil, 0, 4 * 11},
 		{"grad.norm.rest", Call{Kernel: GradNormRest, Dims: [8]int64{10, 3}}, nil, 0, 4 * 14},
 	}

@@ -38,13 +38,19 @@ const (
 	LinearPacked                    // linear with a packed weight; in int8 the rows of x are quantized too
 	LinearDWNorm                    // linear.dw, and the Euclidean norm of dw as it is stored
 	GradNormRest                    // the norm of all gradients, from those of some and the others themselves
+	LinearDXPacked                  // linear.dx with a weight in PackedTwice
+	AdamWPacked                     // adamw of one weight, and its words in PackedTwice
 
 	Count // how many there are
 )
 
 // HostOnly says that a device with memory of its own need not have k: no program there is compiled to use it.
 func HostOnly(k Kernel) bool {
-	return k == Pack || k == LinearPacked || k == LinearDWNorm || k == GradNormRest
+	switch k {
+	case Pack, LinearPacked, LinearDXPacked, LinearDWNorm, GradNormRest, AdamWPacked:
+		return true
+	}
+	return false
 }
 
 // Limits of a Call, fixed by the C record.

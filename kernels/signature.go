@@ -113,7 +113,7 @@ var signatures = [Count]Signature{
 	GELU:         {"gelu", []Arg{out("out", Act, "N"), in("pre", Act, "N")}, []string{"N"}, nil},
 	Pack:         {"pack", []Arg{out("packed", Words, "S"), in("w", Float, "I*O")}, []string{"I", "O", "transposed", "format", "S"}, nil},
 	LinearPacked: {"linear.packed", []Arg{out("y", Act, "N*O"), in("x", Act, "N*I"), in("packed", Words, "S"),
-		optional(in("b", Float, "O")), optional(in("res", Act, "N*O"))}, // y = gelu?(x·w + b) + res
+		optional(in("b", Float, "O")), optional(in("res", Act, "N*O")), optional(out("pre", Act, "N*O"))}, // as linear
 		[]string{"N", "I", "O", "gelu", "format", "S", "stream"}, nil}, // stream: a row's bits may depend on N
 	// Begins as LinearDW does: lower.NormAlong turns the one into the other.
 	LinearDWNorm: {"linear.dw.norm", []Arg{sum("dw", Float, "I*O"), optional(sum("db", Float, "O")), in("x", Act, "N*I"), in("dy", Act, "N*O"),
@@ -121,6 +121,12 @@ var signatures = [Count]Signature{
 		[]string{"N", "I", "O", "transposed", "mode"}, nil},
 	GradNormRest: {"grad.norm.rest", []Arg{out("norm", Float, "1"), in("grads", Float, "N"), in("norms", Float, "P")}, // the root of all their squares
 		[]string{"N", "P"}, nil},
+	LinearDXPacked: {"linear.dx.packed", []Arg{out("dx", Act, "N*I"), in("dy", Act, "N*O"), in("packed", Words, "I*O"),
+		optional(in("pre", Act, "N*I")), optional(in("dres", Act, "N*I"))}, // as linear.dx
+		[]string{"N", "I", "O"}, nil},
+	AdamWPacked: {"adamw.packed", []Arg{inout("weights", Float, "I*O"), inout("m", Float, "I*O"), inout("v", Float, "I*O"), out("packed", Words, "I*O"),
+		in("grads", Float, "I*O"), in("norm", Float, "1"), in("loss", Float, "1"), in("step", Float, "8")},
+		[]string{"I", "O"}, []string{"beta1", "beta2", "epsilon", "decay", "clip"}},
 }
 
 // Dim is the value of the named dim of c; a name the kernel lacks is a mistake in the caller and gives -1.

@@ -181,10 +181,23 @@ func randomArgument(d kernels.Device, call *kernels.Call, at int) (kernels.Buffe
 	return b, nil
 }
 
+// wordsPiece is n words of bf16: zeros would be multiplied faster.
+func wordsPiece(n int, random *rand.Rand) ([]byte, error) {
+	values := make([]float32, 2*n)
+	for i := range values {
+		values[i] = 2*random.Float32() - 1
+	}
+	piece := make([]byte, 4*n)
+	return piece, kernels.Narrow(piece, values, kernels.BF16)
+}
+
 // randomPiece is the first n elements of an argument; the others repeat them.
 func randomPiece(call *kernels.Call, at, n int) ([]byte, error) {
 	name, dtype := kernels.SignatureOf(call.Kernel).Args[at].Name, call.DTypeOf(at)
 	random := rand.New(rand.NewPCG(1, uint64(at)))
+	if kernels.SignatureOf(call.Kernel).Args[at].Class == kernels.Words {
+		return wordsPiece(n, random)
+	}
 	if dtype == kernels.I32 {
 		ids := make([]int32, n)
 		for i := range ids {

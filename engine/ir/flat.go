@@ -23,6 +23,12 @@ const (
 // follows.
 const BlockPrefix = "block."
 
+// GradPrefix begins the name of a parameter's gradient, TwicePrefix that of the parameter laid out in its place (InGrad); the parameter's name follows.
+const (
+	GradPrefix  = "grad."
+	TwicePrefix = "twice."
+)
+
 // PackedName is the name of a copy of a parameter in a format, by the way in which the parameter is stored.
 func PackedName(parameter string, format kernels.Format, transposed bool) string {
 	name := parameter + ".packed." + format.String()

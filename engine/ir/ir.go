@@ -29,10 +29,11 @@ const (
 	Input              // written by the host before a run
 	Output             // read by the host after it
 	Packed             // a parameter laid out anew for products, by an instruction of Once
+	InGrad             // the same by the optimizer, too, in the place of the parameter's gradient: gone once that is written
 )
 
 func (k Kind) String() string {
-	return [...]string{"temp", "param", "grad", "state", "input", "output", "packed"}[k]
+	return [...]string{"temp", "param", "grad", "state", "input", "output", "packed", "in-grad"}[k]
 }
 
 // Value is a tensor of the program.

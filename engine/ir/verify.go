@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"atoll/kernels"
 )
@@ -15,6 +16,7 @@ import (
 //   - a temporary is written before it is read, a packed weight by an instruction that runs once and by no other, and an
 //     instruction writes something that is read or an end of the program, and no optional argument that nobody reads (that
 //     would be work for nothing);
+//   - what lies in the place of a gradient is not read between the gradient's first part and the update;
 //   - parameters are written by the optimizer alone, inputs by no instruction, outputs by at least one, and a gradient that
 //     nothing reads by at least one;
 //   - no instruction writes one value through two arguments, or a value that it also reads, but for the pairs that its
@@ -24,6 +26,7 @@ import (
 func Verify(p Program) error {
 	var all []error
 	written := make([]bool, len(p.Values))
+	covered := coveredBy(p)
 	read := make([]bool, len(p.Values))
 	for n := range p.Once {
 		if err := verifyOnce(p, &p.Once[n], written, read); err != nil {
@@ -34,6 +37,12 @@ func Verify(p Program) error {
 		i := &p.Instrs[n]
 		if err := verifyInstr(p, i, written, read); err != nil {
 			all = append(all, fmt.Errorf("instruction %d: %s: %w", n, p.Line(n), err))
+			continue
+		}
+		for at := range kernels.SignatureOf(i.Kernel).Args {
+			if id := i.Args[at]; id != None && i.Writes(at) && covered[id] != None {
+				written[covered[id]] = false
+			}
 		}
 	}
 	if len(all) == 0 { // else the arguments may not even be values
@@ -55,10 +64,29 @@ func verifyOnce(p Program, i *Instr, written, read []bool) error {
 	if err := verifyInstr(p, i, written, read); err != nil {
 		return err
 	}
-	if i.Kernel != kernels.Pack || p.Values[i.Arg("w")].Kind != Param || p.Values[i.Arg("packed")].Kind != Packed {
+	if i.Kernel != kernels.Pack || p.Values[i.Arg("w")].Kind != Param || !laidOut(p.Values[i.Arg("packed")].Kind) {
 		return fmt.Errorf("%v makes %s, want pack, and a packed weight of a parameter", i.Kernel, p.name(i.Args[0]))
 	}
 	return nil
+}
+
+func laidOut(k Kind) bool { return k == Packed || k == InGrad }
+
+// coveredBy gives for each gradient what lies in its place between steps, None for other values.
+func coveredBy(p Program) []ID {
+	covered := make([]ID, len(p.Values))
+	named := map[string]ID{}
+	for id, v := range p.Values {
+		if covered[id] = None; v.Kind == InGrad {
+			named[GradPrefix+strings.TrimPrefix(v.Name, TwicePrefix)] = ID(id)
+		}
+	}
+	for id, v := range p.Values {
+		if under, ok := named[v.Name]; ok && v.Kind == Grad {
+			covered[id] = under
+		}
+	}
+	return covered
 }
 
 func verifyInstr(p Program, i *Instr, written, read []bool) error {
@@ -84,7 +112,7 @@ func verifyInstr(p Program, i *Instr, written, read []bool) error {
 			return err
 		}
 		if i.Reads(at) {
-			if (p.Values[id].Kind == Temp || p.Values[id].Kind == Packed) && !written[id] {
+			if (p.Values[id].Kind == Temp || laidOut(p.Values[id].Kind)) && !written[id] {
 				return fmt.Errorf("argument %s reads %s before anything writes it", arg.Name, p.name(id))
 			}
 			read[id] = true
@@ -147,6 +175,8 @@ func verifyWrite(p Program, i *Instr, at int) error {
 	switch v := p.Values[id]; {
 	case v.Kind == Input:
 		return fmt.Errorf("argument %s writes the input %s", arg.Name, p.name(id))
+	case v.Kind == InGrad && i.Kernel != kernels.Pack && i.Kernel != kernels.AdamWPacked:
+		return fmt.Errorf("argument %s writes %s, which lies in the place of a gradient: only pack and adamw.packed may", arg.Name, p.name(id))
 	case v.Kind == Packed && i.Kernel != kernels.Pack:
 		return fmt.Errorf("argument %s writes the packed weight %s: only pack may", arg.Name, p.name(id))
 	case v.Kind == Param && arg.Access != kernels.InOut:

@@ -18,11 +18,8 @@ import (
 	"atoll/kernels"
 )
 
-// Names of the outputs that every graph with a loss has, and the prefix of a gradient's name.
-const (
-	Rows       = "rows" // the unscaled loss of each row
-	GradPrefix = "grad."
-)
+// Rows is the output that every graph with a loss has: the unscaled loss of each row.
+const Rows = "rows"
 
 // Graph gives the list of g as its ops make it, before any pass but with dead code removed.
 func Graph(g *op.Graph) (ir.Program, error) {
@@ -157,7 +154,7 @@ func (l *lowering) bind(p *ir.Program, g *op.Graph) error {
 	}
 	for _, n := range slices.Sorted(maps.Keys(g.Grads)) {
 		v := l.values[g.Grads[n].ID()]
-		name(p, v, ir.Grad, GradPrefix+n)
+		name(p, v, ir.Grad, ir.GradPrefix+n)
 		if err := byStep(p, v); err != nil {
 			return err
 		}

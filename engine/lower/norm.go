@@ -45,7 +45,7 @@ func NormAlong(p ir.Program, spans []ir.Span) ir.Program {
 func normed(p ir.Program, spans []ir.Span) (products []int, covered []ir.Span) {
 	place := map[string]ir.Span{}
 	for _, s := range spans {
-		place[GradPrefix+s.Name] = s
+		place[ir.GradPrefix+s.Name] = s
 	}
 	writers := make([]int, len(p.Values))
 	for n := range p.Instrs {

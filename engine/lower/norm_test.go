@@ -14,7 +14,7 @@ func gradients(t *testing.T, twice bool) list {
 	l := newList(t)
 	step := l.Value(ir.Value{Name: ir.StepInput, Kind: ir.Input, Shape: []int{kernels.StepSize}})
 	for _, name := range []string{"a", "b"} {
-		dw := l.Value(ir.Value{Name: lower.GradPrefix + name, Kind: ir.Grad, Shape: []int{6, 6}})
+		dw := l.Value(ir.Value{Name: ir.GradPrefix + name, Kind: ir.Grad, Shape: []int{6, 6}})
 		for n := range 2 {
 			if n == 0 || twice && name == "b" {
 				l.Emit(kernels.LinearDW, ir.Args{"dw": dw, "x": l.x, "dy": l.x, "step": step}, ir.Dims{"N": 4, "I": 6, "O": 6, "mode": n})

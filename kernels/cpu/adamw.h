@@ -70,10 +70,9 @@ typedef struct {
 
 // adamw_settings gives w = keep*w - rate*m/(sqrt(v)*root + epsilon), where keep = 1 - lr*decay, rate = lr/correction1 and
 // root = 1/sqrt(correction2). scale undoes that of the loss and clips.
-static adamw_update adamw_settings(const atoll_call *c, void *const *arg) {
-	const float *s = c->scalars, *step = arg[6];
-	double inverse = step[STEP_INVERSE_SCALE], norm = *(const float *)arg[4] * inverse, lr = step[STEP_LEARNING_RATE], clip = s[4];
-	adamw_update u = {.w = arg[0], .m = arg[1], .v = arg[2], .g = arg[3], .n = c->dims[0], .scale = (float)inverse};
+static adamw_update adamw_settings(const float *s, float unscaled, const float *step) {
+	double inverse = step[STEP_INVERSE_SCALE], norm = unscaled * inverse, lr = step[STEP_LEARNING_RATE], clip = s[4];
+	adamw_update u = {.scale = (float)inverse};
 	if (clip > 0 && clip / (norm + 1e-6) < 1) u.scale = (float)(clip / (norm + 1e-6) * inverse);
 	u.keep = (float)(1 - lr * (double)s[3]);
 	u.rate = (float)(lr / (double)step[STEP_CORRECTION1]);
@@ -83,8 +82,6 @@ static adamw_update adamw_settings(const atoll_call *c, void *const *arg) {
 	u.rest2 = (float)(1 - (double)s[1]);
 	u.root = (float)(1 / __builtin_sqrt((double)step[STEP_CORRECTION2]));
 	u.epsilon = s[2];
-	u.rounds = arg[7] != NULL;
-	if (u.rounds) u.random = philox_of(arg[7], c->dims[1], 0);
 	return u;
 }
 
@@ -96,7 +93,7 @@ inl vf vround_by(vf x, vu word) {
 	return (vf)(bits & vset_u(0xffff0000));
 }
 
-// adamw_elements updates from..end-1; from is a multiple of ELEMENTS.
+// adamw_elements updates from..end-1; from is a multiple of VL, and where it rounds of ELEMENTS.
 inl void adamw_elements(const adamw_update *u, int64_t from, int64_t end, int rounds) {
 	enum { WORDS = 4 * VL };
 	vf scale = vset(u->scale), keep = vset(u->keep), rate = vset(u->rate), root = vset(u->root), epsilon = vset(u->epsilon);
@@ -133,7 +130,10 @@ static int finite_value(const float *x) { return *x - *x == 0; }
 static int adamw(team *t, const atoll_call *c, void *const *arg, char *error) {
 	(void)error;
 	if (!finite_value(arg[4]) || !finite_value(arg[5])) return 0;
-	adamw_update u = adamw_settings(c, arg);
+	adamw_update u = adamw_settings(c->scalars, *(const float *)arg[4], arg[6]);
+	u.w = arg[0], u.m = arg[1], u.v = arg[2], u.g = arg[3], u.n = c->dims[0];
+	u.rounds = arg[7] != NULL;
+	if (u.rounds) u.random = philox_of(arg[7], c->dims[1], 0);
 	team_for(t, pieces(u.n, ELEMENTS), adamw_piece, &u);
 	return 0;
 }

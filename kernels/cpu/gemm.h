@@ -35,6 +35,7 @@ struct gemm {
 	gemm_side across, down; // the cut of the columns and that of the rows
 	int64_t rows, columns;  // of the largest chunk
 	int64_t all_chunks;
+	int by_columns; // whether the chunks of a column follow each other, else those of a row
 	int64_t depth, blocks;         // values of k in a block, and how many blocks
 	int stays;         // the side, ROW_SIDE or COLUMN_SIDE, whose panels are kept through a block; those of the other follow each other
 	int64_t strip_stride; // floats between the panels that follow each other: see strip
@@ -107,6 +108,17 @@ static int by_amx(const gemm *g) {
 // in_groups tells whether rows of a are packed in groups: for AMX, and for tiles of fp32 where copying them makes groups.
 static int in_groups(const gemm *g) { return by_amx(g) || (GROUP && !g->a.by_depth && !whole_numbers(g) && per_step(g->precision) == 1); }
 
+// rows_in_place tells whether the tiles read rows of a where they lie: bf16 as it is, of whole tiles.
+static int rows_in_place(const gemm *g) {
+#ifdef NATIVE_AMX
+	return g->precision == DT_BF16 && !whole_numbers(g) && !g->a.by_depth && g->a.dtype == DT_BF16 && g->a.count % AMX_ROWS == 0 &&
+		g->a.depth % (2 * AMX_STEPS) == 0;
+#else
+	(void)g;
+	return 0;
+#endif
+}
+
 // height_of is how many rows a tile has.
 static int64_t height_of(const gemm *g) { return by_amx(g) ? AMX_ROWS : MR; }
 
@@ -141,8 +153,10 @@ inl void tile(const gemm *g, int64_t kc, const float *a, const float *b, float *
 	}
 	if (by_amx(g)) {
 		const int64_t steps = pieces(kc, per_step(g->precision));
-		if (g->packed.words) tile_amx(whole_numbers(g), steps, a, b, LINE, g->packed.panel, c, add, to, f);
-		else tile_amx(0, steps, a, b, NR, VL, c, add, to, f);
+		amx_places p = {PACKED_LINE, PACKED_NEXT, NR, VL, AMX_STEPS * NR};
+		if (g->packed.words) p.step = LINE, p.second = g->packed.panel, p.next_b = g->packed.group;
+		if (rows_in_place(g)) p.line = g->a.ld / 2, p.next_a = AMX_STEPS;
+		tile_amx(whole_numbers(g), steps, a, b, &p, c, add, to, f);
 		return;
 	}
 #endif

@@ -43,9 +43,18 @@ static void amx_end(void) { __asm__ volatile("tilerelease" : : : "memory"); }
 AMX_GROUP(amx_bf16, "tdpbf16ps")
 AMX_GROUP(amx_int8, "tdpbssd")
 
-inl void amx_some(int int8, const float *a, const float *left, const float *right, int64_t step) {
-	if (int8) amx_int8(a, a + 16 * AMX_STEPS, 64, left, right, step);
-	else amx_bf16(a, a + 16 * AMX_STEPS, 64, left, right, step);
+// Where the operands of a product lie, in floats: rows of a are line apart and groups of 16 words next_a; words of b are step apart, its second 16
+// columns second behind the first, and groups next_b.
+typedef struct {
+	int64_t line, next_a, step, second, next_b;
+} amx_places;
+
+// Rows of a as packing leaves them.
+enum { PACKED_LINE = AMX_STEPS, PACKED_NEXT = AMX_STEPS * AMX_ROWS };
+
+inl void amx_some(int int8, const amx_places *p, const float *a, const float *b, int64_t second, int64_t step) {
+	if (int8) amx_int8(a, a + 16 * p->line, p->line * 4, b, b + second, step * 4);
+	else amx_bf16(a, a + 16 * p->line, p->line * 4, b, b + second, step * 4);
 }
 
 // meanwhile is what vectors do while the tile unit multiplies.
@@ -54,10 +63,10 @@ inl void meanwhile(tile_fetches *f) {
 }
 
 // amx_groups adds groups of them, one after the other.
-inl void amx_groups(int int8, int64_t groups, const float *a, const float *b, int64_t step, int64_t second, tile_fetches *f) {
+inl void amx_groups(int int8, int64_t groups, const float *a, const float *b, const amx_places *p, tile_fetches *f) {
 	const int64_t lines = pieces(f->lines, larger(groups, 1)), rows = pieces(AMX_ROWS, larger(groups, 1));
-	for (; groups > 0; groups--, a += AMX_STEPS * AMX_ROWS, b += AMX_STEPS * step) {
-		amx_some(int8, a, b, b + second, step * 4);
+	for (; groups > 0; groups--, a += p->next_a, b += p->next_b) {
+		amx_some(int8, p, a, b, p->second, p->step);
 		fetch_for_tile(f, lines, rows);
 		meanwhile(f);
 	}
@@ -79,23 +88,21 @@ inl void amx_store_sums(float *c, int64_t ld) {
 }
 
 // tile_amx is c [32,NR] (+)= a·b over steps words of depth; where to is not NULL the sums go there, and c only holds those of earlier blocks.
-// Words of b stand step floats apart, its second 16 columns second floats behind the first. What a holds behind the last step is zeros; what b
-// holds there is not read. Meanwhile it fetches.
-static void tile_amx(int int8, int64_t steps, const float *a, const float *b, int64_t step, int64_t second, float *c, int add,
-	const plain_tile *to, tile_fetches *f) {
+// What a holds behind the last step is zeros; what b holds there is not read. Meanwhile it fetches.
+static void tile_amx(int int8, int64_t steps, const float *a, const float *b, const amx_places *p, float *c, int add, const plain_tile *to, tile_fetches *f) {
 	const int64_t groups = steps / AMX_STEPS, rest = steps % AMX_STEPS;
 	if (add) amx_load_sums(c, NR * 4);
 	else amx_clear_sums();
-	if (int8) amx_groups(1, groups, a, b, step, second, f);
-	else amx_groups(0, groups, a, b, step, second, f);
+	if (int8) amx_groups(1, groups, a, b, p, f);
+	else amx_groups(0, groups, a, b, p, f);
 	if (rest) {
 		float last[AMX_STEPS * NR];
-		b += groups * AMX_STEPS * step;
+		b += groups * p->next_b;
 		for (int64_t s = 0; s < AMX_STEPS; s++) {
-			vstore(last + s * NR, s < rest ? vload(b + s * step) : vzero());
-			vstore(last + s * NR + VL, s < rest ? vload(b + s * step + second) : vzero());
+			vstore(last + s * NR, s < rest ? vload(b + s * p->step) : vzero());
+			vstore(last + s * NR + VL, s < rest ? vload(b + s * p->step + p->second) : vzero());
 		}
-		amx_some(int8, a + groups * AMX_STEPS * AMX_ROWS, last, last + VL, NR * 4);
+		amx_some(int8, p, a + groups * p->next_a, last, VL, NR);
 	}
 	if (to) amx_store_sums(to->y, to->ld * 4);
 	else amx_store_sums(c, NR * 4);

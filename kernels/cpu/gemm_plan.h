@@ -90,7 +90,7 @@ enum { FEWEST_TILES = 4 };
 // gemm_cut_by_speed moves the borders between the workers' chunks, if each has as many and they lie next to each other.
 static void gemm_cut_by_speed(gemm *g) {
 	const int workers = team_size(g->team);
-	gemm_side *side = g->down.count == 1 ? &g->across : &g->down;
+	gemm_side *side = g->down.count == 1 || g->by_columns ? &g->across : &g->down;
 	side->by_speed = workers > 1 && side->count % workers == 0 && pieces(side->n, side->tile) >= FEWEST_TILES * side->count;
 	g->rows = side_largest(&g->down, g->team);
 	g->columns = side_largest(&g->across, g->team);
@@ -123,6 +123,8 @@ static size_t gemm_plan(gemm *g, team *t) {
 	if (!g->ld) g->ld = g->b.count;
 	team_weigh(t);
 	gemm_cut_best(g);
+	g->by_columns = g->by_columns && g->down.count > 1;
+	if (g->by_columns && g->across.count % team_size(t)) gemm_cut(g, g->down.count, team_size(t) * pieces(g->across.count, team_size(t)));
 	gemm_cut_by_speed(g);
 	g->depth = in_one_block(g) ? larger(1, K) : block_steps(g) * per_step(g->precision);
 	g->blocks = larger(1, pieces(K, g->depth));

@@ -25,8 +25,9 @@ func TestPackedGivesTheSameBits(t *testing.T) {
 		for _, p := range []packedProduct{
 			{kernels.F32, kernels.PackedF32, 523, 161, 0}, {kernels.F32, kernels.PackedF32, 256, 97, 1},
 			{kernels.BF16, kernels.PackedBF16, 1043, 161, 0}, {kernels.BF16, kernels.PackedBF16, 523, 97, 1}, {kernels.F32, kernels.PackedBF16, 523, 97, 1},
+			{kernels.BF16, kernels.PackedTwice, 1056, 160, 0}, {kernels.BF16, kernels.PackedTwice, 160, 1056, 1}, {kernels.F32, kernels.PackedTwice, 544, 96, 0},
 		} {
-			for _, rows := range []int64{1, 2, 3, 4, 7, 8, 9, 17, 130} {
+			for _, rows := range []int64{1, 2, 3, 4, 7, 8, 9, 17, 130, 1056} {
 				t.Run(fmt.Sprintf("%s/%v/%v/%dx%dx%d", variant, p.precision, p.format, rows, p.I, p.O), func(t *testing.T) { p.check(t, device, rows) })
 			}
 		}
@@ -45,7 +46,7 @@ func (p packedProduct) check(t *testing.T, device *Device, rows int64) {
 	fill(b, kernels.F32, random, nil)
 	S := p.format.Words(p.I, p.O)
 	packed = runCall(t, device, kernels.Call{Kernel: kernels.Pack, Dims: [8]int64{p.I, p.O, p.transposed, int64(p.format), S}}, packed, w)
-	if p.format == kernels.PackedBF16 && p.precision == kernels.F32 { // linear rounds no weights in fp32
+	if p.format != kernels.PackedF32 && p.precision == kernels.F32 { // linear rounds no weights in fp32
 		for i, v := range kernels.Float32s(w) {
 			kernels.Float32s(w)[i] = kernels.FromBF16(kernels.ToBF16(v))
 		}
@@ -57,6 +58,37 @@ func (p packedProduct) check(t *testing.T, device *Device, rows int64) {
 			make([]byte, len(res)), x, packed, b, res)
 		if !bytes.Equal(got, want) {
 			t.Errorf("linear.packed differs from linear with gelu=%d", gelu)
+		}
+	}
+	if p.format == kernels.PackedTwice && p.transposed == 0 {
+		want := runCall(t, device, kernels.Call{Kernel: kernels.LinearDX, Precision: p.precision, Dims: [8]int64{rows, p.I, p.O}}, make([]byte, len(x)), res, w, x, x)
+		got := runCall(t, device, kernels.Call{Kernel: kernels.LinearDXPacked, Precision: p.precision, Dims: [8]int64{rows, p.I, p.O}},
+			make([]byte, len(x)), res, packed, x, x)
+		if !bytes.Equal(got, want) {
+			t.Error("linear.dx.packed differs from linear.dx")
+		}
+	}
+}
+
+// The words of adamw.packed are those of the weights that it leaves.
+func TestAdamWPacksWhatItLeaves(t *testing.T) {
+	const I, O = 96, 160
+	for _, variant := range Variants() {
+		device := open(t, Options{Threads: 2, Variant: variant})
+		random := rand.New(rand.NewPCG(3, 9))
+		var all [4][]byte // weights, m, v, gradients
+		for n := range all {
+			all[n] = make([]byte, 4*I*O)
+			fill(all[n], kernels.F32, random, nil)
+		}
+		clear(all[2])
+		one := kernels.BytesOf([]float32{1})
+		step := kernels.BytesOf([]float32{1, 0.1, 0.5, 0.5, 0, 1, 0, 0})
+		buffers := runAll(t, device, kernels.Call{Kernel: kernels.AdamWPacked, Dims: [8]int64{I, O}, Scalars: [8]float32{0.9, 0.95, 1e-8, 0.1, 1}},
+			all[0], all[1], all[2], make([]byte, 4*I*O), all[3], one, one, step)
+		want := runCall(t, device, kernels.Call{Kernel: kernels.Pack, Dims: [8]int64{I, O, 0, int64(kernels.PackedTwice), I * O}}, make([]byte, 4*I*O), buffers[0])
+		if !bytes.Equal(buffers[3], want) || bytes.Equal(buffers[0], all[0]) {
+			t.Errorf("%s: the words are not those of the weights, or the weights have not changed", variant)
 		}
 	}
 }
@@ -88,6 +120,12 @@ func TestInt8RowsAlone(t *testing.T) {
 // runCall runs one call on copies of its arguments, nil where absent, and gives the first.
 func runCall(t *testing.T, device *Device, call kernels.Call, arguments ...[]byte) []byte {
 	t.Helper()
+	return runAll(t, device, call, arguments...)[0]
+}
+
+// runAll runs a call over copies of its arguments, nil for those that are absent, and gives them as they are then.
+func runAll(t *testing.T, device *Device, call kernels.Call, arguments ...[]byte) [][]byte {
+	t.Helper()
 	var segments []kernels.Buffer
 	for i, content := range arguments {
 		call.Args[i] = kernels.None
@@ -111,5 +149,9 @@ func runCall(t *testing.T, device *Device, call kernels.Call, arguments ...[]byt
 	if err := program.Run(); err != nil {
 		t.Fatal(err)
 	}
-	return bytes.Clone(segments[0].Bytes())
+	var after [][]byte
+	for _, s := range segments {
+		after = append(after, bytes.Clone(s.Bytes()))
+	}
+	return after
 }

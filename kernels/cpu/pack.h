@@ -35,6 +35,52 @@ static void pair_steps(float *to, const float *from, int64_t K) {
 
 static size_t pack_scratch(const pack_job *j) { return (size_t)(larger(j->w.depth, 1) * LINE * PACK_PANELS) * sizeof(float); }
 
+// twice_block lays a block of TWICE_ROWS rows of w out in FORMAT_TWICE, at its place in words: forward is w as linear's second operand, and back as
+// linear.dx's. room is for LINE columns of the longer side.
+static void twice_block(float *words, const gemm_operand *forward, const gemm_operand *back, int64_t block, float *room) {
+	const int64_t O = forward->count, row = block * TWICE_ROWS, panel = O / 2 * LINE;
+	float *to = words + row * O;
+#ifdef NATIVE_BF16
+	(void)room;
+	pack_panels(to, forward, DT_BF16, 0, O / LINE, GROUP_WORDS, row, TWICE_ROWS);
+	pack_panels(to + 2 * panel, back, DT_BF16, row, 2, panel, 0, O);
+#else
+	for (int64_t j = 0; j < O; j += LINE) {
+		pack_panels(room, forward, DT_F32, j, 1, 0, row, TWICE_ROWS);
+		pair_steps(to + j * GROUP_LINES, room, TWICE_ROWS);
+	}
+	for (int p = 0; p < 2; p++) {
+		pack_panels(room, back, DT_F32, row + p * LINE, 1, 0, 0, O);
+		pair_steps(to + (2 + p) * panel, room, O);
+	}
+#endif
+}
+
+typedef struct {
+	float *words;
+	gemm_operand forward, back;
+	team *team;
+} twice_job;
+
+// twice_of_weight is the job of laying w [I,O] out, or w [O,I] where transposed.
+inl twice_job twice_of_weight(float *words, const void *w, int64_t I, int64_t O, int transposed, team *t) {
+	return (twice_job){words, weight_operand(w, O, I, transposed), weight_operand(w, I, O, !transposed), t};
+}
+
+static size_t twice_room(const twice_job *j) { return (size_t)(larger(TWICE_ROWS, j->forward.count) * LINE) * sizeof(float); }
+
+// twice_refused is 0 where all workers have room, else the bytes that one was refused.
+static size_t twice_refused(const twice_job *j) {
+	for (int worker = 0; worker < team_size(j->team); worker++)
+		if (!team_scratch(j->team, worker, twice_room(j))) return twice_room(j);
+	return 0;
+}
+
+static void twice_body(void *arg, int64_t block, int worker) {
+	const twice_job *j = arg;
+	twice_block(j->words, &j->forward, &j->back, block, team_scratch(j->team, worker, twice_room(j)));
+}
+
 static void pack_body(void *arg, int64_t i, int worker) {
 	const pack_job *j = arg;
 	const int64_t K = j->w.depth, first = i * PACK_PANELS, panels = smaller(PACK_PANELS, j->panels - first);
@@ -62,6 +108,13 @@ static int pack_into(float *words, const gemm_operand *w, int64_t format, team *
 
 // packed = w in the format
 static int pack_weight(team *t, const atoll_call *c, void *const *arg, char *error) {
+	if (c->dims[3] == FORMAT_TWICE) {
+		twice_job j = twice_of_weight(arg[0], arg[1], c->dims[0], c->dims[1], c->dims[2] != 0, t);
+		const size_t refused = twice_refused(&j);
+		if (refused) return out_of_memory(error, refused);
+		team_for(t, c->dims[0] / TWICE_ROWS, twice_body, &j);
+		return 0;
+	}
 	const gemm_operand w = weight_operand(arg[1], c->dims[1], c->dims[0], c->dims[2] != 0);
 	return pack_into(arg[0], &w, c->dims[3], t, error);
 }
@@ -72,11 +125,10 @@ static int pack_weight(team *t, const atoll_call *c, void *const *arg, char *err
 // The words lie in the team's shared memory, behind its first beside bytes, a multiple of a line.
 static int pack_before(gemm *g, team *t, size_t beside, char *error) {
 	if (!by_amx(g) || in_parts(g) || g->packed.words || fewest_row_chunks(g) < (g->b.by_depth ? 2 : 3)) return 0;
-	const packed_weight as = packed_weight_of(NULL, g->b.depth, FORMAT_BF16);
-	const size_t bytes = (size_t)(as.panel * packed_panels(g->b.count)) * sizeof(float);
+	const size_t bytes = (size_t)(packed_weight_of(NULL, g->b.depth, FORMAT_BF16).panel * packed_panels(g->b.count)) * sizeof(float);
 	char *memory = team_shared(t, beside + bytes);
 	if (!memory) return out_of_memory(error, beside + bytes);
-	g->packed = (packed_weight){(float *)(memory + beside), as.panel, FORMAT_BF16};
+	g->packed = packed_weight_of(memory + beside, g->b.depth, FORMAT_BF16);
 	return pack_into((float *)(memory + beside), &g->b, FORMAT_BF16, t, error);
 }
 

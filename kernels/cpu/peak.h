@@ -30,7 +30,8 @@ static double peak_amx(int int8, int64_t steps, volatile float *sink) {
 	amx_begin();
 	amx_clear_sums();
 	tile_fetches none = {0};
-	for (int64_t s = 0; s < blocks; s++) amx_groups(int8, BLOCK_GROUPS, a, b, NR, VL, &none);
+	const amx_places packed = {PACKED_LINE, PACKED_NEXT, NR, VL, AMX_STEPS * NR};
+	for (int64_t s = 0; s < blocks; s++) amx_groups(int8, BLOCK_GROUPS, a, b, &packed, &none);
 	amx_store_sums(c, NR * 4);
 	amx_end();
 	sink[2] = c[0];

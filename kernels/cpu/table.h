@@ -3,7 +3,7 @@
 #include "team.h"
 #include "vector.h"
 
-#include "adamw.h"
+#include "adamw_packed.h"
 #include "attention_backward.h"
 #include "attention_cached.h"
 #include "head_loss.h"
@@ -48,5 +48,7 @@ const atoll_variant VARIANT = {
 		[K_GRAD_NORM] = grad_norm,
 		[K_GRAD_NORM_REST] = grad_norm_rest,
 		[K_ADAMW] = adamw,
+		[K_LINEAR_DX_PACKED] = linear_dx_packed,
+		[K_ADAMW_PACKED] = adamw_packed,
 	},
 };

@@ -19,6 +19,10 @@ func Cases(k kernels.Kernel) []Case {
 		return packCases()
 	case kernels.LinearPacked:
 		return linearPackedCases()
+	case kernels.LinearDXPacked:
+		return linearDXPackedCases()
+	case kernels.AdamWPacked:
+		return adamWPackedCases()
 	case kernels.LinearDX:
 		return linearDXCases()
 	case kernels.LinearDW, kernels.LinearDWNorm:

@@ -17,11 +17,20 @@ func packedShapes() [][3]int64 {
 	}
 }
 
+// twiceShapes are N, I, O for PackedTwice: one block of rows and several, rows of the product that fill no tile, depths of more than a block of the
+// product either way.
+func twiceShapes() [][3]int64 {
+	return [][3]int64{{1, 32, 32}, {0, 32, 64}, {5, 64, 96}, {33, 96, 64}, {70, 32, 160}, {9, 1056, 64}, {40, 64, 1120}, {65, 544, 288}}
+}
+
 func packCases() []Case {
 	var cases []Case
-	for _, s := range packedShapes() {
+	for _, s := range append(packedShapes(), twiceShapes()...) {
 		for transposed := range int64(2) {
 			for format := range kernels.FormatCount {
+				if !format.Holds(s[1], s[2]) {
+					continue
+				}
 				cases = append(cases, Case{Kernel: kernels.Pack, Dims: []int64{s[1], s[2], transposed, int64(format), format.Words(s[1], s[2])}})
 			}
 		}
@@ -47,11 +56,14 @@ func linearPackedCases() []Case {
 	options := []struct {
 		gelu   int64
 		absent []string
-	}{{0, []string{"b", "res"}}, {0, []string{"res"}}, {1, []string{"res"}}, {0, nil}, {1, nil}}
+	}{{0, []string{"b", "res", "pre"}}, {0, []string{"res", "pre"}}, {1, []string{"res"}}, {0, []string{"pre"}}, {1, nil}, {1, []string{"pre"}}}
 	var cases []Case
 	n := 0
-	for _, s := range packedShapes() {
+	for _, s := range append(packedShapes(), twiceShapes()...) {
 		for format := range kernels.FormatCount {
+			if !format.Holds(s[1], s[2]) {
+				continue
+			}
 			for option := range options {
 				if s[0]*s[1]*s[2] > smallProduct && option != n%len(options) {
 					continue
@@ -65,7 +77,38 @@ func linearPackedCases() []Case {
 	for _, rows := range []int64{5, 70} {
 		for _, v := range append(notOrdinary(), -1, 1) { // a row of ones is one of 127s
 			cases = append(cases, Case{Kernel: kernels.LinearPacked, Dims: linearPackedDims([3]int64{rows, 18, 35}, 0, kernels.PackedI8),
-				Fixed: map[string]float32{"x": v}, Absent: []string{"res"}})
+				Fixed: map[string]float32{"x": v}, Absent: []string{"res", "pre"}})
+		}
+	}
+	return cases
+}
+
+func linearDXPackedCases() []Case {
+	options := [][]string{{"pre", "dres"}, {"dres"}, {"pre"}, nil}
+	var cases []Case
+	for i, s := range twiceShapes() {
+		for option := range options {
+			if s[0]*s[1]*s[2] <= smallProduct || option == i%len(options) {
+				cases = append(cases, Case{Kernel: kernels.LinearDXPacked, Dims: s[:], Absent: options[option]})
+			}
+		}
+	}
+	return cases
+}
+
+// adamWPackedCases: packed in the place of the gradients, as in training, and elsewhere; where nothing is changed, too.
+func adamWPackedCases() []Case {
+	settings := [][]float32{{0.9, 0.95, 1e-8, 0.1, 1}, {0.8, 0.99, 1e-3, 0.5, 1000}, {0, 0, 1e-8, 0.1, 0.01}} // beta1, beta2, epsilon, decay, clip
+	var cases []Case
+	for i, s := range twiceShapes() {
+		c := Case{Kernel: kernels.AdamWPacked, Dims: []int64{s[1], s[2]}, Scalars: pick(settings, i)}
+		cases = append(cases, c)
+		c.Alias = kernels.Alias{Written: "packed", Read: "grads"}
+		cases = append(cases, c)
+	}
+	for _, arg := range []string{"norm", "loss"} {
+		for _, value := range []float64{math.NaN(), math.Inf(1)} {
+			cases = append(cases, Case{Kernel: kernels.AdamWPacked, Dims: []int64{64, 32}, Scalars: settings[0], Fixed: map[string]float32{arg: float32(value)}})
 		}
 	}
 	return cases
@@ -79,7 +122,10 @@ func linearPackedDims(shape [3]int64, gelu int64, format kernels.Format) []int64
 // words are the values of a packed weight: of random numbers from -1 to 1.
 func (c Case) words(n int64, random *rand.Rand) []int32 {
 	packed := make([]int32, n)
-	I, O, format := int(c.dim("I")), int(c.dim("O")), kernels.Format(c.dim("format"))
+	I, O, format := int(c.dim("I")), int(c.dim("O")), kernels.PackedTwice
+	if c.dim("format") >= 0 {
+		format = kernels.Format(c.dim("format"))
+	}
 	w := make([]float32, I*O)
 	for i := range w {
 		w[i] = float32(random.Uint32())/(1<<31) - 1
@@ -90,6 +136,11 @@ func (c Case) words(n int64, random *rand.Rand) []int32 {
 
 // formats says whether the format of a case, if it has one, goes with a precision of activations.
 func (c Case) formats(precision kernels.DType) bool {
-	format := c.dim("format")
-	return c.Kernel != kernels.LinearPacked || kernels.Format(format).Fits(precision)
+	switch c.Kernel {
+	case kernels.LinearPacked:
+		return kernels.Format(c.dim("format")).Fits(precision)
+	case kernels.LinearDXPacked:
+		return kernels.PackedTwice.Fits(precision)
+	}
+	return true
 }

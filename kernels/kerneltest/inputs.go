@@ -139,13 +139,13 @@ func (c Case) distribution(name string) func(i int, u float32) float32 {
 		return func(i int, u float32) float32 { return u + float32(i%2*2-1) }
 	case "attention qkv", "attention.backward qkv", "attention.cached qkv", "attention.cached keys", "attention.cached values":
 		return linear(0, 2.5) // probabilities far from equal
-	case "gelu.backward pre", "linear.dx pre", "gelu pre":
+	case "gelu.backward pre", "linear.dx pre", "linear.dx.packed pre", "gelu pre":
 		return linear(0, 6)
 	case "class.loss weights", "binary.loss weights":
 		return linear(1.6, 1.4)
-	case "adamw v":
+	case "adamw v", "adamw.packed v":
 		return linear(0.5, 0.5)
-	case "adamw norm":
+	case "adamw norm", "adamw.packed norm":
 		return linear(3, 1)
 	case "binary.loss targets":
 		K := int(c.dim("K"))

@@ -31,7 +31,7 @@ func ruleOf(c Case, arg string) rule {
 		return sumOf(N)
 	case kernels.Linear, kernels.LinearPacked:
 		return sumOf(float64(c.dim("I")))
-	case kernels.LinearDX:
+	case kernels.LinearDX, kernels.LinearDXPacked:
 		return sumOf(float64(c.dim("O")))
 	case kernels.LinearDW, kernels.LinearDWNorm: // the error of a norm is about that of an element: they are independent of each other
 		r := sumOf(N)
@@ -64,6 +64,9 @@ func ruleOf(c Case, arg string) rule {
 		return rule{relative: 2e-6, floor: scale}
 	case kernels.GradNorm, kernels.GradNormRest:
 		return rule{relative: 3e-7}
+	}
+	if arg == "packed" { // of adamw.packed: a half of a word, as a whole number, is the next one where a weight's last bits are between them
+		return rule{relative: 1.0 / math.MaxUint16, floor: math.MaxUint16}
 	}
 	return rule{relative: 1e-6} // adamw
 }

@@ -74,11 +74,17 @@ func runGradNormRest(a *arguments) error {
 	return nil
 }
 
+// adamW are the settings of a call, without its rounding.
+func (a *arguments) adamW() AdamWSettings {
+	return AdamWSettings{Beta1: a.scalar("beta1"), Beta2: a.scalar("beta2"), Epsilon: a.scalar("epsilon"), Decay: a.scalar("decay"),
+		Clip: a.scalar("clip"), LearningRate: a.step(kernels.StepLearningRate),
+		Correction1: a.step(kernels.StepCorrection1), Correction2: a.step(kernels.StepCorrection2),
+		InverseScale: a.step(kernels.StepInverseScale)}
+}
+
 func runAdamW(a *arguments) error {
-	AdamW(a.float("weights"), a.float("m"), a.float("v"), a.float("grads"), a.float("norm")[0], a.float("loss")[0],
-		AdamWSettings{Beta1: a.scalar("beta1"), Beta2: a.scalar("beta2"), Epsilon: a.scalar("epsilon"), Decay: a.scalar("decay"),
-			Clip: a.scalar("clip"), LearningRate: a.step(kernels.StepLearningRate),
-			Correction1: a.step(kernels.StepCorrection1), Correction2: a.step(kernels.StepCorrection2),
-			InverseScale: a.step(kernels.StepInverseScale), Seed: a.int("seed"), Salt: a.dim("salt")})
+	s := a.adamW()
+	s.Seed, s.Salt = a.int("seed"), a.dim("salt")
+	AdamW(a.float("weights"), a.float("m"), a.float("v"), a.float("grads"), a.float("norm")[0], a.float("loss")[0], s)
 	return nil
 }

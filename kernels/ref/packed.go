@@ -10,6 +10,10 @@ import (
 // magnitude over 127.
 func Pack(packed []int32, w []float32, I, O int, transposed bool, format kernels.Format) {
 	clear(packed)
+	if format == kernels.PackedTwice {
+		packTwice(packed, w, I, O, transposed)
+		return
+	}
 	column := make([]float32, I)
 	for o := range O {
 		for i := range column {
@@ -78,8 +82,8 @@ func Quantize(q []int8, x []float32) (scale float32) {
 }
 
 // LinearPacked gives y = gelu?(x·w + b) + res for x [N,I] and a w [I,O] that Pack has laid out. In int8 each row of x is
-// quantized, and what is summed are whole numbers. b and res may be nil.
-func LinearPacked(y, x []float32, packed []int32, b, res []float32, N, I, O int, gelu bool, format kernels.Format, precision kernels.DType) {
+// quantized, and what is summed are whole numbers. pre, as Linear's, b and res may be nil.
+func LinearPacked(y, pre, x []float32, packed []int32, b, res []float32, N, I, O int, gelu bool, format kernels.Format, precision kernels.DType) {
 	w, scales := unpack(packed, I, O, format)
 	quantized := make([]int8, I)
 	for n := range N {
@@ -96,6 +100,9 @@ func LinearPacked(y, x []float32, packed []int32, b, res []float32, N, I, O int,
 			if b != nil {
 				value += float64(b[o])
 			}
+			if pre != nil {
+				pre[n*O+o] = float32(value)
+			}
 			if gelu {
 				value = GELU(float64(Round(float32(value), precision)))
 			}
@@ -111,6 +118,10 @@ func LinearPacked(y, x []float32, packed []int32, b, res []float32, N, I, O int,
 func unpack(packed []int32, I, O int, format kernels.Format) (w, scales []float32) {
 	const width = kernels.PanelWidth
 	w, scales = make([]float32, O*I), make([]float32, O)
+	if format == kernels.PackedTwice {
+		unpackTwice(w, scales, packed, I, O)
+		return w, scales
+	}
 	for o := range O {
 		words := packedColumn(packed, I, o, format)
 		scales[o] = 1
@@ -137,7 +148,7 @@ func runPack(a *arguments) error {
 }
 
 func runLinearPacked(a *arguments) error {
-	LinearPacked(a.float("y"), a.float("x"), a.int("packed"), a.float("b"), a.float("res"), a.dim("N"), a.dim("I"), a.dim("O"),
+	LinearPacked(a.float("y"), a.float("pre"), a.float("x"), a.int("packed"), a.float("b"), a.float("res"), a.dim("N"), a.dim("I"), a.dim("O"),
 		a.flag("gelu"), kernels.Format(a.dim("format")), a.call.Precision)
 	return nil
 }

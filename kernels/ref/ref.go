@@ -43,6 +43,8 @@ var runners = [kernels.Count]func(*arguments) error{
 	kernels.LinearPacked:      runLinearPacked,
 	kernels.LinearDWNorm:      runLinearDWNorm,
 	kernels.GradNormRest:      runGradNormRest,
+	kernels.LinearDXPacked:    runLinearDXPacked,
+	kernels.AdamWPacked:       runAdamWPacked,
 }
 
 // Run executes one call on the memory of its segments, which must be aligned to 4 bytes. An error that is not a
