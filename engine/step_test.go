@@ -95,6 +95,9 @@ func TestNormIsThatOfTheGradients(t *testing.T) {
 		if n := strings.Count(p.List.String(), "linear.dw.norm"); n < 4*f.config.Layers {
 			t.Errorf("%s: %d products give norms, want 4 a layer or more", kind, n)
 		}
+		if list := p.List.String(); !strings.Contains(list, "embed.backward.norm") || strings.Contains(list, "head.loss.norm") != (kind == "lm") {
+			t.Errorf("%s: the gradient of the embedding is read for its norm in\n%s", kind, list)
+		}
 		f.feed(p, s)
 		adamW.Fill(s.Step(), 1e-3, 0)
 		run(t, p)

@@ -21,7 +21,7 @@ func (c *Call) Operations() float64 {
 		return 2 * dim("B") * dim("T") * dim("T") * dim("C")
 	case AttentionBackward:
 		return 5 * dim("B") * dim("T") * dim("T") * dim("C")
-	case HeadLoss:
+	case HeadLoss, HeadLossNorm:
 		products := 1.0
 		for _, gradient := range []string{"dh", "dwte"} {
 			if c.has(gradient) {
@@ -59,11 +59,11 @@ func (c *Call) moved(i int) int64 {
 		return c.tokenRows()
 	case "embed wpe":
 		return c.Dim("T") * c.Dim("C")
-	case "embed.backward dwte":
+	case "embed.backward dwte", "embed.backward.norm dwte":
 		if added {
 			return 2 * c.tokenRows()
 		}
-	case "embed.backward dwpe":
+	case "embed.backward dwpe", "embed.backward.norm dwpe":
 		if added {
 			return 2 * c.Dim("T") * c.Dim("C")
 		}
@@ -77,7 +77,7 @@ func (c *Call) moved(i int) int64 {
 		}
 	case "linear.dx.packed packed":
 		return whole / 2 // the half that is for it
-	case "head.loss logits":
+	case "head.loss logits", "head.loss.norm logits":
 		return 0 // room that a kernel may use or not
 	}
 	if added || arg.Access == InOut {

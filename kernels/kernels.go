@@ -40,6 +40,8 @@ const (
 	GradNormRest                    // the norm of all gradients, from those of some and the others themselves
 	LinearDXPacked                  // linear.dx with a weight in PackedTwice
 	AdamWPacked                     // adamw of one weight, and its words in PackedTwice
+	HeadLossNorm                    // head.loss, and the norm of the rows of dwte that no token names
+	EmbedBackwardNorm               // embed.backward, and the norm of the rows of dwte that tokens name
 
 	Count // how many there are
 )
@@ -47,7 +49,7 @@ const (
 // HostOnly says that a device with memory of its own need not have k: no program there is compiled to use it.
 func HostOnly(k Kernel) bool {
 	switch k {
-	case Pack, LinearPacked, LinearDXPacked, LinearDWNorm, GradNormRest, AdamWPacked:
+	case Pack, LinearPacked, LinearDXPacked, LinearDWNorm, GradNormRest, AdamWPacked, HeadLossNorm, EmbedBackwardNorm:
 		return true
 	}
 	return false

@@ -121,6 +121,14 @@ var signatures = [Count]Signature{
 		[]string{"N", "I", "O", "transposed", "mode"}, nil},
 	GradNormRest: {"grad.norm.rest", []Arg{out("norm", Float, "1"), in("grads", Float, "N"), in("norms", Float, "P")}, // the root of all their squares
 		[]string{"N", "P"}, nil},
+	// Begin as HeadLoss and EmbedBackward do: lower.NormAlong, too. Of an embedding that is not added to, the second's norm is that of all rows.
+	HeadLossNorm: {"head.loss.norm", []Arg{sum("loss", Float, "1"), optional(out("rows", Float, "N")), optional(out("dh", Act, "N*C")),
+		sum("dwte", Float, "V*C"), in("h", Act, "N*C"), in("wte", Float, "V*C"), in("targets", Integer, "N"), in("step", Float, "8"),
+		out("logits", Float, "R*LD"), in("tokens", Integer, "N"), out("norm", Float, "1")},
+		[]string{"N", "C", "V", "R", "LD", "lossMode", "mode"}, nil},
+	EmbedBackwardNorm: {"embed.backward.norm", []Arg{sum("dwte", Float, "V*C"), sum("dwpe", Float, "P*C"), in("dout", Act, "B*T*C"),
+		in("tokens", Integer, "B*T"), in("step", Float, "8"), out("norm", Float, "1")},
+		[]string{"B", "T", "C", "V", "P", "wteMode", "wpeMode"}, nil},
 	LinearDXPacked: {"linear.dx.packed", []Arg{out("dx", Act, "N*I"), in("dy", Act, "N*O"), in("packed", Words, "I*O"),
 		optional(in("pre", Act, "N*I")), optional(in("dres", Act, "N*I"))}, // as linear.dx
 		[]string{"N", "I", "O"}, nil},

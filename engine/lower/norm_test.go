@@ -58,3 +58,49 @@ func TestNormAlong(t *testing.T) {
 		t.Errorf("a list without a norm got one:\n%s", text)
 	}
 }
+
+// embedded makes the gradient of an embedding by a head, if there is one, and then by embed.backward, in a mode.
+func embedded(t *testing.T, head bool, rows, mode int) list {
+	l := newList(t)
+	named := func(name string, kind ir.Kind, shape ...int) ir.ID {
+		return l.Named(ir.Value{Name: name, Kind: kind, Shape: shape})
+	}
+	ids := func(name string) ir.ID {
+		return l.Named(ir.Value{Name: name, Kind: ir.Input, DType: kernels.I32, Shape: []int{8}})
+	}
+	step, dwte, wte := named(ir.StepInput, ir.Input, kernels.StepSize), named(ir.GradPrefix+"wte", ir.Grad, 9, 6), named("wte", ir.Param, 9, 6)
+	if head {
+		l.Emit(kernels.HeadLoss, ir.Args{"loss": named(ir.Loss, ir.Output), "dwte": dwte, "h": l.x, "wte": wte, "targets": ids("targets"), "step": step,
+			"logits": l.Temp(2, 9)}, ir.Dims{"N": rows, "C": 6, "V": 9, "R": 2, "LD": 9})
+	}
+	l.Emit(kernels.EmbedBackward, ir.Args{"dwte": dwte, "dwpe": named(ir.GradPrefix+"wpe", ir.Grad, 2, 6), "dout": l.x, "tokens": ids("tokens"), "step": step},
+		ir.Dims{"B": 2, "T": 2, "C": 6, "V": 9, "P": 2, "wteMode": mode})
+	l.Emit(kernels.GradNorm, ir.Args{"norm": named(ir.GradNorm, ir.Output), "grads": named(ir.FlatGrads, ir.Grad, 200)}, ir.Dims{"N": 200})
+	return l
+}
+
+func TestNormAlongOfAnEmbedding(t *testing.T) {
+	spans := []ir.Span{{Name: "wte", First: 0, Length: 64}, {Name: "wpe", First: 64, Length: 16}}
+	for name, c := range map[string]struct {
+		head       bool
+		rows, mode int
+		want       []string
+		not        string
+	}{
+		"by the head and its tokens": {true, 4, kernels.Accumulate,
+			[]string{":fp32[2] = head.loss.norm.fp32(h=x, wte=wte, targets=targets, step=step, tokens=tokens)", "[1:]:fp32[2] = embed.backward.norm", "grads.[64:]", "{N=136 P=2}"}, "embed.backward.fp32"},
+		"by its tokens alone":           {false, 0, kernels.ByStep, []string{":fp32[1] = embed.backward.norm", "grads.[64:]", "{N=136 P=1}"}, "grad.norm.fp32"},
+		"of other rows than the head's": {true, 3, kernels.Accumulate, []string{"grad.norm.fp32(grads=grads.) {N=200}"}, "rest"},
+		"overwritten after the head":    {true, 4, kernels.Overwrite, []string{"grad.norm.fp32(grads=grads.) {N=200}"}, "rest"},
+	} {
+		text := embedded(t, c.head, c.rows, c.mode).passed(func(p ir.Program) ir.Program { return lower.NormAlong(p, spans) })
+		for _, want := range c.want {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: no %q in\n%s", name, want, text)
+			}
+		}
+		if strings.Contains(text, c.not) {
+			t.Errorf("%s: %q in\n%s", name, c.not, text)
+		}
+	}
+}

@@ -16,22 +16,27 @@ typedef struct {
 	double *sums; // one for each piece
 } gradient_norm;
 
-// norm_piece sums squares in double: a float's square would overflow from 1.8e19 on, and far earlier lose small ones.
-static void norm_piece(void *of, int64_t piece, int worker) {
-	(void)worker;
-	const gradient_norm *k = of;
-	int64_t i = piece * NORM_PIECE, end = smaller(i + NORM_PIECE, k->n);
+// squares_of sums squares in double: a float's square would overflow from 1.8e19 on, and far earlier lose small ones.
+static double squares_of(const float *x, int64_t n) {
+	int64_t i = 0;
 	vd sum[NORM_SIDE] = {0};
-	for (; i + NORM_SIDE * VL / 2 <= end; i += NORM_SIDE * VL / 2) {
-		__builtin_prefetch(k->grads + i + NORM_AHEAD, 0, 3);
+	for (; i + NORM_SIDE * VL / 2 <= n; i += NORM_SIDE * VL / 2) {
+		__builtin_prefetch(x + i + NORM_AHEAD, 0, 3);
 		for (int s = 0; s < NORM_SIDE; s++) {
-			const vd g = vload_d(k->grads + i + s * VL / 2);
+			const vd g = vload_d(x + i + s * VL / 2);
 			sum[s] += g * g;
 		}
 	}
 	double total = vsum_d((sum[0] + sum[1]) + (sum[2] + sum[3]));
-	for (; i < end; i++) total += (double)k->grads[i] * (double)k->grads[i];
-	k->sums[piece] = total;
+	for (; i < n; i++) total += (double)x[i] * (double)x[i];
+	return total;
+}
+
+static void norm_piece(void *of, int64_t piece, int worker) {
+	(void)worker;
+	const gradient_norm *k = of;
+	const int64_t from = piece * NORM_PIECE;
+	k->sums[piece] = squares_of(k->grads + from, smaller(NORM_PIECE, k->n - from));
 }
 
 // norm_with gives the norm of n gradients and of numbers whose squares sum to total.

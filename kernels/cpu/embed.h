@@ -2,7 +2,7 @@
 #ifndef ATOLL_EMBED_H
 #define ATOLL_EMBED_H
 
-#include "checks.h"
+#include "adamw.h"
 #include "lanes.h"
 
 typedef struct {
@@ -83,6 +83,45 @@ static int embed_backward(team *t, const atoll_call *c, void *const *arg, char *
 	}
 	bound_call k = {c, arg};
 	team_for(t, pieces(C, EMBED_COLUMNS), embed_backward_piece, &k);
+	return 0;
+}
+
+// set_bits gives the rows that tokens name one bit each, among words of 64; all others are 0.
+static void set_bits(uint64_t *bits, int64_t words, const int32_t *tokens, int64_t n) {
+	memset(bits, 0, (size_t)words * sizeof *bits);
+	for (int64_t i = 0; i < n; i++) bits[tokens[i] / 64] |= 1ull << tokens[i] % 64;
+}
+
+typedef struct {
+	const float *rows;
+	const uint64_t *bits; // of the rows that count
+	double *sums;         // one for each word of bits
+	int64_t C;
+} row_norms;
+
+// norm_rows sums the squares of the rows of one word of bits.
+static void norm_rows(void *of, int64_t word, int worker) {
+	(void)worker;
+	const row_norms *k = of;
+	double sum = 0;
+	for (uint64_t bits = k->bits[word]; bits; bits &= bits - 1) sum += squares_of(k->rows + (word * 64 + __builtin_ctzll(bits)) * k->C, k->C);
+	k->sums[word] = sum;
+}
+
+// embed_backward_norm: rows that no token names are 0 where dwte was overwritten. Where it was added to by the step all rows count, and where it is
+// always added to, those that tokens name.
+static int embed_backward_norm(team *t, const atoll_call *c, void *const *arg, char *error) {
+	if (embed_backward(t, c, arg, error)) return 1;
+	const int64_t V = c->dims[3], words = pieces(V, 64);
+	const size_t bytes = (size_t)larger(words, 1) * (sizeof(double) + sizeof(uint64_t));
+	double *sums = team_shared(t, bytes), total = 0;
+	if (!sums) return out_of_memory(error, bytes);
+	if (c->dims[5] != MODE_ACCUMULATE && accumulates(c->dims[5], arg[4])) return norm_with(t, 0, arg[0], V * c->dims[2], arg[5], error);
+	row_norms k = {arg[0], (uint64_t *)(sums + words), sums, c->dims[2]};
+	set_bits((uint64_t *)(sums + words), words, arg[3], c->dims[0] * c->dims[1]);
+	team_for(t, words, norm_rows, &k);
+	for (int64_t i = 0; i < words; i++) total += sums[i];
+	*(float *)arg[5] = (float)__builtin_sqrt(total);
 	return 0;
 }
 

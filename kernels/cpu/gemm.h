@@ -31,6 +31,7 @@ struct gemm {
 	int64_t ld;            // elements from row to row of plain and of them; 0 stands for N, which is what stores other than plain_store take it for
 	float *sums;           // [2,N in whole panels], zeros: packing b adds its sums over the depth to both rows (sums_along); NULL: not wanted
 	double *squares;       // for each tile the sum of the squares of what plain is then, row by row of tiles; NULL: not wanted
+	const uint64_t *without; // a bit for each row of plain: 1 where its squares are left out; NULL: none are
 	// The plan, by gemm_plan:
 	gemm_side across, down; // the cut of the columns and that of the rows
 	int64_t rows, columns;  // of the largest chunk
@@ -229,10 +230,25 @@ static double tile_squares(const float *at, int64_t ld, int64_t rows, int64_t co
 	return total > 1e-20f && total < 1e38f ? total : exact_squares(at, ld, rows, columns);
 }
 
+inl int has_bit(const uint64_t *bits, int64_t i) { return (int)(bits[i / 64] >> i % 64 & 1); }
+
+// squares_without is tile_squares without the rows that g leaves out.
+static double squares_without(const gemm *g, int64_t m, int64_t n, int64_t rows, int64_t columns) {
+	double sum = 0;
+	for (int64_t r = 0; r < rows;) {
+		int64_t end = r;
+		while (end < rows && !has_bit(g->without, m + end)) end++;
+		if (end > r) sum += tile_squares(g->plain + (m + r) * g->ld + n, g->ld, end - r, columns);
+		r = end + 1;
+	}
+	return sum;
+}
+
 // take_squares is for a tile that is stored.
 static void take_squares(const gemm *g, int64_t m, int64_t n, int64_t rows, int64_t columns) {
-	if (g->squares)
-		g->squares[m / height_of(g) * pieces(g->b.count, NR) + n / NR] = tile_squares(g->plain + m * g->ld + n, g->ld, rows, columns);
+	if (!g->squares) return;
+	double *to = g->squares + m / height_of(g) * pieces(g->b.count, NR) + n / NR;
+	*to = g->without ? squares_without(g, m, n, rows, columns) : tile_squares(g->plain + m * g->ld + n, g->ld, rows, columns);
 }
 
 #endif

@@ -3,6 +3,7 @@
 #ifndef ATOLL_HEAD_LOSS_H
 #define ATOLL_HEAD_LOSS_H
 
+#include "embed.h"
 #include "linear.h"
 
 typedef struct {
@@ -66,6 +67,8 @@ typedef struct {
 	const float *wte;
 	int64_t C, V, ld;
 	uint32_t precision;
+	double *squares;         // of dwte's tiles; NULL: they are not wanted
+	const uint64_t *without; // as gemm's
 } head_call;
 
 // head_gradients computes dh = dlogits·wte and dwte (+)= dlogitsᵀ·h for the rows of a chunk.
@@ -76,6 +79,7 @@ static int head_gradients(const head_call *c, int64_t rows, int accumulate, team
 		.stored = {c->dh}, .stored_size = act_size(c->precision)};
 	gemm dwte = {across, {c->h, c->C, c->C, rows, c->precision, 1}, .precision = c->precision, .store = plain_store, .plain = c->dwte,
 		.addend = accumulate ? c->dwte : NULL, .stored = {c->dwte}, .stored_size = sizeof *c->dwte};
+	dwte.squares = c->squares, dwte.without = c->without;
 	if (c->precision == DT_F32) dh.plain = c->dh;
 	if (c->dh && gemm_run(&dh, t, error)) return 1;
 	return c->dwte ? gemm_run(&dwte, t, error) : 0;
@@ -90,7 +94,28 @@ static int head_chunk(const head_call *c, loss_rows *r, int64_t rows, int accumu
 	return r->gradient ? head_gradients(c, rows, accumulate, t, error) : 0;
 }
 
-static int head_loss(team *t, const atoll_call *call, void *const *arg, char *error) {
+// What head.loss.norm wants besides: sums for the tiles of dwte, and the rows whose squares are left out.
+typedef struct {
+	double *squares; // NULL: nothing
+	uint64_t *without;
+	int64_t tiles, words;
+} head_norm;
+
+// head_norm_of lays that out in shared memory, behind the losses that head_loss_with asks for; squares is NULL without memory.
+static head_norm head_norm_of(team *t, const atoll_call *c, const int32_t *tokens) {
+	const int64_t N = c->dims[0], V = c->dims[2];
+	const gemm dwte = {.a = {.count = V}, .b = {.count = c->dims[1]}, .precision = c->precision};
+	head_norm h = {NULL, NULL, tiles_of(&dwte), pieces(V, 64)};
+	const size_t losses = (size_t)pieces(N + 1, 16) * 64;
+	char *memory = team_shared(t, losses + (size_t)(h.tiles + h.words) * 8);
+	if (!memory) return h;
+	h.squares = (double *)(memory + losses);
+	h.without = (uint64_t *)(h.squares + h.tiles);
+	set_bits(h.without, h.words, tokens, N);
+	return h;
+}
+
+static int head_loss_with(team *t, const atoll_call *call, void *const *arg, const head_norm *norm, char *error) {
 	const int64_t N = call->dims[0], C = call->dims[1], V = call->dims[2], R = call->dims[3], ld = call->dims[4];
 	float *loss = arg[0], *rows = arg[1];
 	const int32_t *targets = arg[6];
@@ -103,7 +128,7 @@ static int head_loss(team *t, const atoll_call *call, void *const *arg, char *er
 	int64_t n = 0;
 	do { // once even for no rows: dwte is written then too
 		head_call c = {arg[2] ? (char *)arg[2] + n * row_bytes : NULL, arg[3], arg[8], (const char *)arg[4] + n * row_bytes, arg[5],
-			C, V, ld, call->precision};
+			C, V, ld, call->precision, n + R >= N ? norm->squares : NULL, norm->without};
 		loss_rows r = {arg[8], targets + n, losses + n, V, ld, step[STEP_LOSS_SCALE], arg[2] || arg[3]};
 		if (head_chunk(&c, &r, smaller(R, N - n), accumulate, t, error)) return 1;
 		accumulate = 1;
@@ -114,6 +139,24 @@ static int head_loss(team *t, const atoll_call *call, void *const *arg, char *er
 	const double total = sum * (double)step[STEP_LOSS_SCALE];
 	loss[0] = accumulates(call->dims[5], step) ? (float)(loss[0] + total) : (float)total;
 	if (rows) memcpy(rows, losses, (size_t)N * sizeof(float));
+	return 0;
+}
+
+static int head_loss(team *t, const atoll_call *c, void *const *arg, char *error) {
+	const head_norm none = {0};
+	return head_loss_with(t, c, arg, &none, error);
+}
+
+// The last chunk's dwte is the whole one: its tiles' squares are taken as they are stored, without the rows to which embed.backward will add.
+static int head_loss_norm(team *t, const atoll_call *c, void *const *arg, char *error) {
+	if (check_indexes("token", arg[9], c->dims[0], 0, "V", c->dims[2], error)) return 1;
+	const head_norm norm = head_norm_of(t, c, arg[9]);
+	if (!norm.squares) return out_of_memory(error, (size_t)(norm.tiles + norm.words) * 8);
+	memset(norm.squares, 0, (size_t)norm.tiles * sizeof *norm.squares);
+	if (head_loss_with(t, c, arg, &norm, error)) return 1;
+	double total = 0;
+	for (int64_t i = 0; i < norm.tiles; i++) total += norm.squares[i];
+	*(float *)arg[10] = (float)__builtin_sqrt(total);
 	return 0;
 }
 

@@ -112,5 +112,5 @@ func (c Case) accumulates(name string) bool {
 
 // unspecified says whether what the argument holds after the kernel is nobody's business.
 func unspecified(k kernels.Kernel, name string) bool {
-	return k == kernels.HeadLoss && name == "logits"
+	return (k == kernels.HeadLoss || k == kernels.HeadLossNorm) && name == "logits"
 }

@@ -7,8 +7,8 @@ func Cases(k kernels.Kernel) []Case {
 	switch k {
 	case kernels.Embed:
 		return embedCases()
-	case kernels.EmbedBackward:
-		return embedBackwardCases()
+	case kernels.EmbedBackward, kernels.EmbedBackwardNorm:
+		return embedBackwardCases(k)
 	case kernels.LayerNorm:
 		return layerNormCases()
 	case kernels.LayerNormBackward:
@@ -37,8 +37,8 @@ func Cases(k kernels.Kernel) []Case {
 		return geluCases(k)
 	case kernels.Dropout:
 		return dropoutCases()
-	case kernels.HeadLoss:
-		return headLossCases()
+	case kernels.HeadLoss, kernels.HeadLossNorm:
+		return headLossCases(k)
 	case kernels.Pool, kernels.PoolBackward:
 		return poolCases(k)
 	case kernels.ClassLoss, kernels.BinaryLoss:

@@ -20,7 +20,7 @@ func embedCases() []Case {
 	return cases
 }
 
-func embedBackwardCases() []Case {
+func embedBackwardCases(k kernels.Kernel) []Case {
 	// More rows than are sorted at once, few tokens and many.
 	shapes := append(embedShapes(), [5]int64{3, 900, 4, 2, 900}, [5]int64{31, 100, 8, 3000, 101})
 	var cases []Case
@@ -30,7 +30,7 @@ func embedBackwardCases() []Case {
 			if wpe.mode == kernels.ByStep {
 				wpe.mode = kernels.Overwrite // one step for both: it is wteMode's
 			}
-			cases = append(cases, Case{Kernel: kernels.EmbedBackward, Step: how.step,
+			cases = append(cases, Case{Kernel: k, Step: how.step,
 				Dims: []int64{s[0], s[1], s[2], s[3], s[4], how.mode, wpe.mode}})
 		}
 	}

@@ -23,6 +23,8 @@ func wrongDataCases() []wrongData {
 	backward := Case{Kernel: kernels.EmbedBackward, Dims: []int64{2, 10, 8, 50, 12, 0, 0}}
 	cached := Case{Kernel: kernels.AttentionCached, Dims: []int64{2, 3, 16, 2, 8}}
 	head := Case{Kernel: kernels.HeadLoss, Dims: []int64{20, 8, 50, 4, 50, 0, 0}}
+	backwardNorm, headNorm := backward, head
+	backwardNorm.Kernel, headNorm.Kernel = kernels.EmbedBackwardNorm, kernels.HeadLossNorm
 	class := Case{Kernel: kernels.ClassLoss, Dims: []int64{6, 4, 0}}
 	cases := []wrongData{
 		{embed, "tokens", 17, 50, []string{"token 50", "row 17", "V=50"}},
@@ -33,6 +35,9 @@ func wrongDataCases() []wrongData {
 		{backward, "tokens", 0, -1, []string{"token -1", "row 0", "below 0"}},
 		{cached, "start", 0, 6, []string{"start 6", "T=3", "P=8"}},
 		{cached, "start", 0, -5, []string{"start -5", "below 0"}},
+		{backwardNorm, "tokens", 19, 50, []string{"token 50", "row 19", "V=50"}},
+		{headNorm, "tokens", 7, 50, []string{"token 50", "row 7", "V=50"}},
+		{headNorm, "tokens", 0, -1, []string{"token -1", "row 0", "below 0"}},
 		{head, "targets", 19, 50, []string{"target 50", "row 19", "V=50"}},
 		{class, "labels", 5, 4, []string{"label 4", "row 5", "K=4"}},
 	}

@@ -188,7 +188,7 @@ func (v *inputs) derive(c Case, precision kernels.DType) {
 			ref.AttentionShape{B: int(c.dim("B")), T: int(c.dim("T")), C: int(c.dim("C")), H: int(c.dim("H")),
 				Salt: int(c.dim("salt")), Dropout: c.Scalars[0], Precision: precision})
 		roundTo(v.floats[at("out")], precision)
-	case kernels.HeadLoss:
+	case kernels.HeadLoss, kernels.HeadLossNorm:
 		targets := v.ints[at("targets")]
 		if _, fixed := c.Fixed["targets"]; !fixed && len(targets) > 2 {
 			targets[0], targets[1] = 0, int32(c.dim("V"))-1 // the ends of the vocabulary

@@ -20,7 +20,7 @@ func ruleOf(c Case, arg string) rule {
 	switch c.Kernel {
 	case kernels.Embed, kernels.Add:
 		return rule{} // one rounding, which IEEE arithmetic defines
-	case kernels.EmbedBackward:
+	case kernels.EmbedBackward, kernels.EmbedBackwardNorm:
 		return sumOf(float64(c.dim("B") * c.dim("T")))
 	case kernels.LayerNorm:
 		return rule{relative: 2e-6 * (1 + float64(c.Offset["x"])/10), floor: 1}
@@ -53,7 +53,7 @@ func ruleOf(c Case, arg string) rule {
 		return rule{relative: 1e-6}
 	case kernels.GELU:
 		return rule{relative: 1e-6, floor: 1} // far below 0 a result is tiny, and its relative error that of e^(x^3)
-	case kernels.HeadLoss:
+	case kernels.HeadLoss, kernels.HeadLossNorm:
 		return headRule(c, arg)
 	case kernels.Pool, kernels.PoolBackward, kernels.Pack:
 		return rule{exact: true}
@@ -84,7 +84,7 @@ func headRule(c Case, arg string) rule {
 	switch arg {
 	case "rows":
 		return rule{relative: 2e-6 + logits.relative, floor: 1}
-	case "dwte":
+	case "dwte", "norm":
 		return rule{relative: logits.relative + sumOf(float64(c.dim("N"))).relative + 2e-6, floor: lossScale}
 	case "dh":
 		return rule{relative: logits.relative + sumOf(float64(c.dim("V"))).relative + 2e-6, floor: lossScale}

@@ -1,5 +1,7 @@
 package ref
 
+import "atoll/kernels"
+
 // Embed gives out[b,t] = wte[tokens[b,t]] + wpe[start+t]. wte is [V,C], wpe is [P,C] with start+T <= P.
 func Embed(out []float32, tokens []int32, wte, wpe []float32, start, B, T, C int) {
 	for n := range B * T {
@@ -44,5 +46,32 @@ func runEmbedBackward(a *arguments) error {
 	}
 	EmbedBackward(a.float("dwte"), a.float("dwpe"), a.float("dout"), a.int("tokens"), a.dim("B"), a.dim("T"), a.dim("C"),
 		a.accumulate("wteMode"), a.accumulate("wpeMode"))
+	return nil
+}
+
+// rowsNorm is the norm of the rows of dwte [V,C] that tokens name, or of the others.
+func rowsNorm(dwte []float32, tokens []int32, C int, named bool) float32 {
+	of := make([]bool, len(dwte)/max(C, 1))
+	for _, token := range tokens {
+		of[token] = true
+	}
+	var rows [][]float32
+	for v := range of {
+		if of[v] == named {
+			rows = append(rows, dwte[v*C:(v+1)*C])
+		}
+	}
+	return GradNorm(rows...)
+}
+
+// runEmbedBackwardNorm: what overwrites the rows, or may have been added to by another micro-batch, gives the norm of all.
+func runEmbedBackwardNorm(a *arguments) error {
+	if err := runEmbedBackward(a); err != nil {
+		return err
+	}
+	a.float("norm")[0] = GradNorm(a.float("dwte"))
+	if a.call.Dim("wteMode") == kernels.Accumulate {
+		a.float("norm")[0] = rowsNorm(a.float("dwte"), a.int("tokens"), a.dim("C"), true)
+	}
 	return nil
 }

@@ -74,3 +74,14 @@ func runHeadLoss(a *arguments) error {
 			AccumulateLoss: a.accumulate("lossMode"), Accumulate: a.accumulate("mode"), Precision: a.call.Precision})
 	return nil
 }
+
+func runHeadLossNorm(a *arguments) error {
+	if err := a.checkIndexes("token", a.int("tokens"), false, "V"); err != nil {
+		return err
+	}
+	if err := runHeadLoss(a); err != nil {
+		return err
+	}
+	a.float("norm")[0] = rowsNorm(a.float("dwte"), a.int("tokens"), a.dim("C"), false)
+	return nil
+}

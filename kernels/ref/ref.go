@@ -45,6 +45,8 @@ var runners = [kernels.Count]func(*arguments) error{
 	kernels.GradNormRest:      runGradNormRest,
 	kernels.LinearDXPacked:    runLinearDXPacked,
 	kernels.AdamWPacked:       runAdamWPacked,
+	kernels.HeadLossNorm:      runHeadLossNorm,
+	kernels.EmbedBackwardNorm: runEmbedBackwardNorm,
 }
 
 // Run executes one call on the memory of its segments, which must be aligned to 4 bytes. An error that is not a
