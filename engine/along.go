@@ -41,7 +41,7 @@ func (s *Store) newAlong(list ir.Program) (*along, error) {
 		}
 		calls = append(calls, call)
 	}
-	fill, err := s.device.NewProgram(calls, []kernels.Buffer{s.weights, s.grads})
+	fill, err := s.device.NewProgram(calls, []kernels.Buffer{segWeights: s.weights, segGrads: s.grads})
 	if err != nil {
 		return nil, fmt.Errorf("lay out weights for %s: %w", s.device.Name(), err)
 	}

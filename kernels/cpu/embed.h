@@ -2,8 +2,7 @@
 #ifndef ATOLL_EMBED_H
 #define ATOLL_EMBED_H
 
-#include "adamw.h"
-#include "lanes.h"
+#include "grad_norm.h"
 
 typedef struct {
 	bound_call call;
@@ -113,10 +112,10 @@ static void norm_rows(void *of, int64_t word, int worker) {
 static int embed_backward_norm(team *t, const atoll_call *c, void *const *arg, char *error) {
 	if (embed_backward(t, c, arg, error)) return 1;
 	const int64_t V = c->dims[3], words = pieces(V, 64);
+	if (c->dims[5] != MODE_ACCUMULATE && accumulates(c->dims[5], arg[4])) return norm_with(t, 0, arg[0], V * c->dims[2], arg[5], error);
 	const size_t bytes = (size_t)larger(words, 1) * (sizeof(double) + sizeof(uint64_t));
 	double *sums = team_shared(t, bytes), total = 0;
 	if (!sums) return out_of_memory(error, bytes);
-	if (c->dims[5] != MODE_ACCUMULATE && accumulates(c->dims[5], arg[4])) return norm_with(t, 0, arg[0], V * c->dims[2], arg[5], error);
 	row_norms k = {arg[0], (uint64_t *)(sums + words), sums, c->dims[2]};
 	set_bits((uint64_t *)(sums + words), words, arg[3], c->dims[0] * c->dims[1]);
 	team_for(t, words, norm_rows, &k);

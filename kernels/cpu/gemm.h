@@ -32,11 +32,12 @@ struct gemm {
 	float *sums;           // [2,N in whole panels], zeros: packing b adds its sums over the depth to both rows (sums_along); NULL: not wanted
 	double *squares;       // for each tile the sum of the squares of what plain is then, row by row of tiles; NULL: not wanted
 	const uint64_t *without; // a bit for each row of plain: 1 where its squares are left out; NULL: none are
+	int columns_apart; // each worker gets columns of its own, also where there are several chunks of rows
 	// The plan, by gemm_plan:
 	gemm_side across, down; // the cut of the columns and that of the rows
 	int64_t rows, columns;  // of the largest chunk
 	int64_t all_chunks;
-	int by_columns; // whether the chunks of a column follow each other, else those of a row
+	int by_columns;         // whether the chunks of a column follow each other, else those of a row
 	int64_t depth, blocks;         // values of k in a block, and how many blocks
 	int stays;         // the side, ROW_SIDE or COLUMN_SIDE, whose panels are kept through a block; those of the other follow each other
 	int64_t strip_stride; // floats between the panels that follow each other: see strip

@@ -123,7 +123,7 @@ static size_t gemm_plan(gemm *g, team *t) {
 	if (!g->ld) g->ld = g->b.count;
 	team_weigh(t);
 	gemm_cut_best(g);
-	g->by_columns = g->by_columns && g->down.count > 1;
+	g->by_columns = g->columns_apart && g->down.count > 1;
 	if (g->by_columns && g->across.count % team_size(t)) gemm_cut(g, g->down.count, team_size(t) * pieces(g->across.count, team_size(t)));
 	gemm_cut_by_speed(g);
 	g->depth = in_one_block(g) ? larger(1, K) : block_steps(g) * per_step(g->precision);

@@ -127,12 +127,12 @@ static int linear_dx(team *t, const atoll_call *c, void *const *arg, char *error
 	return pack_before(&g, t, 0, error) || gemm_run(&g, t, error);
 }
 
-// The same with a w in FORMAT_TWICE.
+// The same with a w in FORMAT_TWICE. Its words lie where linear.dw will store: a line that only one worker has read is cheaper to write.
 static int linear_dx_packed(team *t, const atoll_call *c, void *const *arg, char *error) {
 	const int64_t N = c->dims[0], I = c->dims[1], O = c->dims[2];
 	linear_dx_outputs o = {arg[0], arg[3], arg[4]};
-	gemm g = {row_operand(arg[1], N, O, c->precision), weight_operand(NULL, I, O, 1), .packed = twice_of(arg[2], O, 1), .by_columns = 1, .precision = c->precision,
-		.store = linear_dx_store, .context = &o, .stored = {o.dx, o.pre, o.dres}, .stored_size = act_size(c->precision)};
+	gemm g = {row_operand(arg[1], N, O, c->precision), weight_operand(NULL, I, O, 1), .packed = twice_of(arg[2], O, 1), .columns_apart = 1,
+		.precision = c->precision, .store = linear_dx_store, .context = &o, .stored = {o.dx, o.pre, o.dres}, .stored_size = act_size(c->precision)};
 	if (c->precision == DT_F32 && !o.pre) g.plain = o.dx, g.addend = o.dres;
 	return gemm_run(&g, t, error);
 }

@@ -139,12 +139,15 @@ static int run_few_rows(gemm *g, team *t, char *error) {
 static int linear_packed(team *t, const atoll_call *c, void *const *arg, char *error) {
 	const int64_t N = c->dims[0], I = c->dims[1], O = c->dims[2];
 	linear_outputs o = {arg[0], arg[5], arg[3], arg[4], c->dims[3] != 0};
-	gemm g = {row_operand(arg[1], N, I, c->precision), weight_operand(NULL, O, I, 0), .packed = c->dims[4] == FORMAT_TWICE ? twice_of(arg[2], O, 0) : packed_weight_of(arg[2], I, c->dims[4]),
-		.precision = c->precision, .store = linear_store, .context = &o, .stored = {o.y, o.pre, o.res}, .stored_size = act_size(c->precision)};
+	const int twice = c->dims[4] == FORMAT_TWICE;
+	gemm g = {row_operand(arg[1], N, I, c->precision), weight_operand(NULL, O, I, 0),
+		.packed = twice ? twice_of(arg[2], O, 0) : packed_weight_of(arg[2], I, c->dims[4]), .precision = c->precision, .store = linear_store, .context = &o,
+		.stored = {o.y, o.pre, o.res}, .stored_size = act_size(c->precision)};
 	if (c->precision == DT_F32 && !o.pre && !o.gelu) g.plain = o.y, g.bias = o.b, g.addend = o.res;
 	if (N == 0 || O == 0) return 0;
 	if (g.packed.format == FORMAT_I8) return run_int8(&g, t, error);
-	return N <= FEW_ROWS && c->dims[4] != FORMAT_TWICE && (!by_amx(&g) || (in_parts(&g) && c->dims[6])) ? run_few_rows(&g, t, error) : gemm_run(&g, t, error);
+	const int few = N <= FEW_ROWS && !twice && (!by_amx(&g) || (in_parts(&g) && c->dims[6]));
+	return few ? run_few_rows(&g, t, error) : gemm_run(&g, t, error);
 }
 
 #endif
