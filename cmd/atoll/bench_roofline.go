@@ -33,13 +33,15 @@ func (r kernelsBench) roofline() metric.Roofline {
 	return page
 }
 
-// shape leaves the switches that are off out of a list of dims, and the value out of those that are on.
+// shape leaves the switches that are off out of a list of dims, and the value out of those that are on; and what a picture has no room for, the format of a
+// weight and the distance of a head's logits.
 func shape(dims string) string {
 	var shown []string
 	for dim := range strings.FieldsSeq(dims) {
 		name, value, _ := strings.Cut(dim, "=")
 		switch {
-		case name != "transposed" && name != "gelu":
+		case name == "format" || name == "LD":
+		case name != "transposed" && name != "gelu" && name != "stream":
 			shown = append(shown, dim)
 		case value != "0":
 			shown = append(shown, name)

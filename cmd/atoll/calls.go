@@ -52,11 +52,15 @@ func callKey(c *kernels.Call) string {
 	return fmt.Sprint(c.Kernel, c.Precision, dims, absent)
 }
 
-// describeDims lists the dims of a call that are sizes.
+// describeDims lists the dims of a call that are sizes, without those that follow from the others, and the format of a packed weight.
 func describeDims(c *kernels.Call) string {
 	var dims []string
 	for at, name := range kernels.SignatureOf(c.Kernel).Dims {
-		if name != "salt" && !strings.HasSuffix(strings.ToLower(name), "mode") {
+		switch {
+		case name == "salt" || name == "S" || strings.HasSuffix(strings.ToLower(name), "mode"):
+		case name == "format":
+			dims = append(dims, "format="+kernels.Format(c.Dims[at]).String())
+		default:
 			dims = append(dims, fmt.Sprintf("%s=%d", name, c.Dims[at]))
 		}
 	}

@@ -58,6 +58,22 @@ inl void prefetch_sums(const float *sums, int64_t rows) {
 	for (int64_t i = 0; i < rows * NR; i += 16) __builtin_prefetch(sums + i, 1, 3);
 }
 
+// fetches_next tells whether a tile fetches the places of the one after it in place of its own: tiles of AMX that store themselves after few steps
+// would wait for theirs.
+enum { FEW_STEPS = 256 };
+inl int fetches_next(const gemm *g, int64_t kc) { return by_amx(g) && !in_parts(g) && kc <= FEW_STEPS * per_step(g->precision) && stores_plainly(g); }
+
+// fetch_stored has the tile at m and n, row of its chunk's panels, fetch what a store is about.
+inl void fetch_stored(const gemm *g, const gemm_step *s, int64_t row, int64_t m, int64_t n, tile_fetches *f) {
+	if (fetches_next(g, s->kc)) {
+		const int over = row + 1 == s->panels[0];
+		m = over ? s->from[0] : m + height_of(g);
+		n = over ? n + NR : n;
+	}
+	const int64_t rows = n < s->end[1] ? smaller(height_of(g), s->end[0] - m) : 0;
+	for (int which = 0; which < MOST_STORED; which++) f->stored[which] = stored_at(g, which, m, n, rows);
+}
+
 // gemm_tile computes the tile of panels row and column, and stores it if it is finished.
 inl void gemm_tile(const gemm *g, gemm_step *s, int64_t row, int64_t column, const float *a, const float *b, tile_fetches *f) {
 	const int last = s->block == g->blocks - 1;
@@ -65,7 +81,7 @@ inl void gemm_tile(const gemm *g, gemm_step *s, int64_t row, int64_t column, con
 	const int64_t n = s->from[1] + column * NR, columns = smaller(NR, g->b.count - n);
 	float *sums = s->sums + (g->blocks > 1 ? (column * s->panels[0] + row) * height * NR : 0);
 	fetch(&s->ahead, s->share);
-	for (int which = 0; last && which < MOST_STORED; which++) f->stored[which] = stored_at(g, which, m, n, rows);
+	if (last) fetch_stored(g, s, row, m, n, f);
 	if (s->block > 0) prefetch_sums(sums, height);
 	if (last && columns == NR && rows == height && stores_plainly(g)) {
 		const int64_t at = m * g->ld + n;
