@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -25,25 +24,10 @@ func (s *Store) newAlong(list ir.Program) (*along, error) {
 	if names == "" {
 		return nil, nil
 	}
-	var calls []kernels.Call
-	for _, i := range list.Once {
-		if list.Values[i.Arg("packed")].Kind != ir.InGrad {
-			continue
-		}
-		call, err := record(i, func(id ir.ID, first int64) (kernels.Ref, error) {
-			if v := list.Values[id]; v.Kind != ir.InGrad {
-				return s.locate(v, first)
-			}
-			return s.locateInGrad(list.Values[id], first)
-		})
-		if err != nil {
-			return nil, err
-		}
-		calls = append(calls, call)
-	}
-	fill, err := s.device.NewProgram(calls, []kernels.Buffer{segWeights: s.weights, segGrads: s.grads})
+	once := slices.DeleteFunc(slices.Clone(list.Once), func(i ir.Instr) bool { return list.Values[i.Arg("packed")].Kind != ir.InGrad })
+	fill, err := s.laying(list, once, s.grads, func(v ir.Value) (kernels.Ref, error) { return s.locateInGrad(v, 0) })
 	if err != nil {
-		return nil, fmt.Errorf("lay out weights for %s: %w", s.device.Name(), err)
+		return nil, err
 	}
 	return &along{names, fill}, nil
 }

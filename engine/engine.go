@@ -37,7 +37,7 @@ type Program struct {
 	state           *State
 	shares          bool // the state is another program's
 	run             kernels.Program
-	writesGradients bool
+	writesGradients bool   // so that what lies in their place is gone after a run
 	along           *along // weights that lie in the place of their gradients; nil for none
 	ends            kernels.Buffer
 	staged          kernels.Staged // ends, where inputs can be handed over ahead of their run; else nil

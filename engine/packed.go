@@ -60,26 +60,37 @@ func (s *Store) pack(list ir.Program) error {
 
 // fill runs the instructions that make copies, once.
 func (s *Store) fill(list ir.Program, once []ir.Instr, places map[string]packedPlace, buffer kernels.Buffer) error {
-	const packed = segWeights + 1
+	run, err := s.laying(list, once, buffer, func(v ir.Value) (kernels.Ref, error) { return kernels.At(segLaid, places[v.Name].offset), nil })
+	if err != nil {
+		return err
+	}
+	defer run.Free()
+	return run.Run()
+}
+
+// segLaid is the segment to which laying writes: the gradients', or a buffer in their place.
+const segLaid = segGrads
+
+// laying prepares instructions that lay parameters out in a buffer, where place finds the values that they write.
+func (s *Store) laying(list ir.Program, once []ir.Instr, buffer kernels.Buffer, place func(v ir.Value) (kernels.Ref, error)) (kernels.Program, error) {
 	calls := make([]kernels.Call, len(once))
 	for n, i := range once {
 		var err error
 		calls[n], err = record(i, func(id ir.ID, first int64) (kernels.Ref, error) {
-			if v := list.Values[id]; v.Kind != ir.Packed {
-				return s.locate(v, first)
+			if v := list.Values[id]; v.Kind != ir.Param {
+				return place(v)
 			}
-			return kernels.At(packed, places[list.Values[id].Name].offset), nil
+			return s.locate(list.Values[id], first)
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	run, err := s.device.NewProgram(calls, []kernels.Buffer{s.weights, buffer})
+	run, err := s.device.NewProgram(calls, []kernels.Buffer{segWeights: s.weights, segLaid: buffer})
 	if err != nil {
-		return fmt.Errorf("pack weights for %s: %w", s.device.Name(), err)
+		return nil, fmt.Errorf("lay weights out for %s: %w", s.device.Name(), err)
 	}
-	defer run.Free()
-	return run.Run()
+	return run, nil
 }
 
 // locatePacked finds a packed weight, whose buffers are a program's segments from segPacked on.

@@ -111,6 +111,15 @@ func (i *Instr) BindAt(name string, v ID, first int64) {
 	}
 }
 
+// First is the element of its value that the named argument begins at.
+func (i *Instr) First(name string) int64 {
+	at := argIndex(i.Kernel, name)
+	if at < 0 {
+		return 0
+	}
+	return i.Views[at]
+}
+
 // SetDim sets the named dim; the error is as for SetArg.
 func (i *Instr) SetDim(name string, v int64) error {
 	at := slices.Index(kernels.SignatureOf(i.Kernel).Dims, name)

@@ -1,6 +1,7 @@
 package lower
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -73,85 +74,69 @@ func onlyProducts(p ir.Program, w ir.ID) []int {
 // updated tells whether one adamw that does not round updates all of a span.
 func updated(p ir.Program, s ir.Span) bool {
 	return slices.ContainsFunc(p.Instrs, func(i ir.Instr) bool {
-		first := i.Views[gradsOfAdamW]
-		return i.Kernel == kernels.AdamW && i.Arg("seed") == ir.None && first <= s.First && s.First+s.Length <= first+i.Dim("N")
+		return i.Kernel == kernels.AdamW && i.Arg("seed") == ir.None && covers(&i, s)
 	})
 }
 
-const gradsOfAdamW = 3 // the index of the argument
+// covers tells whether an adamw updates all of a span.
+func covers(i *ir.Instr, s ir.Span) bool {
+	first := i.First("grads")
+	return first <= s.First && s.First+s.Length <= first+i.Dim("N")
+}
 
 // layTwice adds the value of w laid out and what makes it before the first step, and has readers read it.
 func layTwice(p *ir.Program, w ir.ID, readers []int) ir.ID {
-	packed := ir.ID(len(p.Values))
 	v := p.Values[w]
-	p.Values = append(p.Values, ir.Value{Name: ir.TwicePrefix + v.Name, Kind: ir.InGrad, DType: kernels.I32, Shape: v.Shape})
-	for at, n := range readers {
+	words := ir.Value{Name: ir.TwicePrefix + v.Name, Kind: ir.InGrad, DType: kernels.I32, Shape: v.Shape}
+	packed := layOut(p, &p.Instrs[readers[0]], words, kernels.PackedTwice)
+	for _, n := range readers {
 		i := &p.Instrs[n]
-		N, I, O := i.Dim("N"), i.Dim("I"), i.Dim("O")
-		if at == 0 {
-			p.Once = append(p.Once, newInstr(kernels.Pack, kernels.F32, map[string]ir.ID{"packed": packed, "w": w},
-				[]int64{I, O, 0, int64(kernels.PackedTwice), I * O}))
-		}
 		if i.Kernel == kernels.Linear {
-			*i = newInstr(kernels.LinearPacked, i.Precision, map[string]ir.ID{"y": i.Arg("y"), "x": i.Arg("x"), "packed": packed, "b": i.Arg("b"),
-				"res": i.Arg("res"), "pre": i.Arg("pre")}, []int64{N, I, O, i.Dim("gelu"), int64(kernels.PackedTwice), I * O, 0})
+			readPacked(i, packed, kernels.PackedTwice, 0)
 			continue
 		}
 		*i = newInstr(kernels.LinearDXPacked, i.Precision, map[string]ir.ID{"dx": i.Arg("dx"), "dy": i.Arg("dy"), "packed": packed, "pre": i.Arg("pre"),
-			"dres": i.Arg("dres")}, []int64{N, I, O})
+			"dres": i.Arg("dres")}, []int64{i.Dim("N"), i.Dim("I"), i.Dim("O")})
 	}
 	return packed
 }
 
 // splitUpdate gives an adamw as those of the weights that are laid out, and of what lies between them.
 func splitUpdate(p *ir.Program, all ir.Instr, twice map[int64]alongside) []ir.Instr {
-	first, end := all.Views[gradsOfAdamW], all.Views[gradsOfAdamW]+all.Dim("N")
-	var inside []ir.Span
-	for _, a := range twice {
-		if first <= a.span.First && a.span.First+a.span.Length <= end {
-			inside = append(inside, a.span)
-		}
-	}
+	at, end := all.First("grads"), all.First("grads")+all.Dim("N")
 	var parts []ir.Instr
-	at := first
 	between := func(until int64) {
 		if until > at {
-			i := all
-			i.Dims[0] = until - at
-			shift(&i, at-first)
-			parts = append(parts, i)
+			parts = append(parts, partOf(all, kernels.AdamW, at, until-at, all.Dim("salt")))
 		}
 	}
-	slices.SortFunc(inside, func(a, b ir.Span) int { return int(a.First - b.First) })
-	for _, s := range inside {
-		between(s.First)
-		parts = append(parts, packedUpdate(p, all, twice[s.First]))
-		at = s.First + s.Length
+	for _, first := range slices.Sorted(maps.Keys(twice)) {
+		if a := twice[first]; covers(&all, a.span) {
+			between(first)
+			shape := p.Values[a.packed].Shape
+			i := partOf(all, kernels.AdamWPacked, first, int64(shape[0]), int64(shape[1]))
+			i.Bind("packed", a.packed)
+			parts = append(parts, i)
+			at = first + a.span.Length
+		}
 	}
 	between(end)
 	return parts
 }
 
-// shift moves what an adamw sees by elements.
-func shift(i *ir.Instr, elements int64) {
-	for _, name := range []string{"weights", "m", "v", "grads"} {
-		at := slices.IndexFunc(kernels.SignatureOf(i.Kernel).Args, func(a kernels.Arg) bool { return a.Name == name })
-		i.Views[at] += elements
-	}
-}
-
-// packedUpdate is the part of an adamw that updates one weight, and lays it out.
-func packedUpdate(p *ir.Program, all ir.Instr, a alongside) ir.Instr {
-	shape := p.Values[a.packed].Shape
-	i := newInstr(kernels.AdamWPacked, all.Precision, nil, []int64{int64(shape[0]), int64(shape[1])})
-	for at, arg := range kernels.SignatureOf(kernels.AdamW).Args {
-		if id := all.Args[at]; id != ir.None {
-			i.BindAt(arg.Name, id, all.Views[at])
+// partOf is the part of an adamw whose gradients begin at first, as a kernel with these dims that has its arguments.
+func partOf(all ir.Instr, k kernels.Kernel, first int64, dims ...int64) ir.Instr {
+	i := newInstr(k, all.Precision, nil, dims)
+	for _, arg := range kernels.SignatureOf(kernels.AdamW).Args {
+		view := all.First(arg.Name)
+		if arg.Shape == "N" { // of the flat tensors; the others are one for all parts
+			view += first - all.First("grads")
+		}
+		if id := all.Arg(arg.Name); id != ir.None {
+			i.BindAt(arg.Name, id, view)
 		}
 	}
-	i.Bind("packed", a.packed)
 	i.Scalars = all.Scalars
-	shift(&i, a.span.First-all.Views[gradsOfAdamW])
 	return i
 }
 

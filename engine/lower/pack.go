@@ -56,19 +56,32 @@ func Pack(p ir.Program, how Packing, dtype kernels.DType) ir.Program {
 // packProduct turns a linear into a linear.packed.
 func packProduct(p *ir.Program, i *ir.Instr, copies map[string]ir.ID, format kernels.Format, stream int64) {
 	w, I, O := i.Arg("w"), i.Dim("I"), i.Dim("O")
-	S := format.Words(I, O)
 	name := ir.PackedName(p.Values[w].Name, format, i.Dim("transposed") != 0)
 	packed, made := copies[name]
 	if !made {
-		packed = ir.ID(len(p.Values))
+		words := ir.Value{Name: name, Kind: ir.Packed, DType: kernels.I32, Shape: []int{int(format.Words(I, O))}}
+		packed = layOut(p, i, words, format)
 		copies[name] = packed
-		p.Values = append(p.Values, ir.Value{Name: name, Kind: ir.Packed, DType: kernels.I32, Shape: []int{int(S)}})
-		p.Once = append(p.Once, newInstr(kernels.Pack, kernels.F32, map[string]ir.ID{"packed": packed, "w": w},
-			[]int64{I, O, i.Dim("transposed"), int64(format), S}))
 	}
+	readPacked(i, packed, format, stream)
+}
+
+// layOut adds a value of words, and the instruction that makes it once of the weight that product i reads.
+func layOut(p *ir.Program, i *ir.Instr, words ir.Value, format kernels.Format) ir.ID {
+	packed := ir.ID(len(p.Values))
+	p.Values = append(p.Values, words)
+	I, O := i.Dim("I"), i.Dim("O")
+	p.Once = append(p.Once, newInstr(kernels.Pack, kernels.F32, map[string]ir.ID{"packed": packed, "w": i.Arg("w")},
+		[]int64{I, O, i.Dim("transposed"), int64(format), format.Words(I, O)}))
+	return packed
+}
+
+// readPacked has a linear read its weight from packed words.
+func readPacked(i *ir.Instr, packed ir.ID, format kernels.Format, stream int64) {
+	N, I, O := i.Dim("N"), i.Dim("I"), i.Dim("O")
 	*i = newInstr(kernels.LinearPacked, i.Precision,
-		map[string]ir.ID{"y": i.Arg("y"), "x": i.Arg("x"), "packed": packed, "b": i.Arg("b"), "res": i.Arg("res")},
-		[]int64{i.Dim("N"), I, O, i.Dim("gelu"), int64(format), S, stream})
+		map[string]ir.ID{"y": i.Arg("y"), "x": i.Arg("x"), "packed": packed, "b": i.Arg("b"), "res": i.Arg("res"), "pre": i.Arg("pre")},
+		[]int64{N, I, O, i.Dim("gelu"), int64(format), format.Words(I, O), stream})
 }
 
 func newInstr(k kernels.Kernel, precision kernels.DType, args map[string]ir.ID, dims []int64) ir.Instr {

@@ -98,7 +98,7 @@ func linearDXPackedCases() []Case {
 
 // adamWPackedCases: packed in the place of the gradients, as in training, and elsewhere; where nothing is changed, too.
 func adamWPackedCases() []Case {
-	settings := [][]float32{{0.9, 0.95, 1e-8, 0.1, 1}, {0.8, 0.99, 1e-3, 0.5, 1000}, {0, 0, 1e-8, 0.1, 0.01}} // beta1, beta2, epsilon, decay, clip
+	settings := adamWSettings()
 	var cases []Case
 	for i, s := range twiceShapes() {
 		c := Case{Kernel: kernels.AdamWPacked, Dims: []int64{s[1], s[2]}, Scalars: pick(settings, i)}

@@ -30,10 +30,13 @@ func gradNormRestCases() []Case {
 		rest(float32(math.NaN()), 1), rest(float32(math.Inf(1)), 1), rest(1, float32(math.NaN())))
 }
 
+// adamWSettings are beta1, beta2, epsilon, decay, clip.
+func adamWSettings() [][]float32 {
+	return [][]float32{{0.9, 0.95, 1e-8, 0.1, 1}, {0.9, 0.999, 1e-8, 0, 0}, {0.8, 0.99, 1e-3, 0.5, 1000}, {0, 0, 1e-8, 0.1, 0.01}}
+}
+
 func adamWCases() []Case {
-	settings := [][]float32{ // beta1, beta2, epsilon, decay, clip
-		{0.9, 0.95, 1e-8, 0.1, 1}, {0.9, 0.999, 1e-8, 0, 0}, {0.8, 0.99, 1e-3, 0.5, 1000}, {0, 0, 1e-8, 0.1, 0.01},
-	}
+	settings := adamWSettings()
 	var cases []Case
 	for i, n := range counts() {
 		c := Case{Kernel: kernels.AdamW, Dims: []int64{n, 0}, Scalars: pick(settings, i), Absent: []string{"seed"}}
