@@ -117,24 +117,28 @@ static void linear_dx_store(const gemm *g, int64_t m, int64_t n, int64_t rows, i
 	BY_DTYPE(g->precision, linear_dx_store_as, g, m, n, rows, columns, tile);
 }
 
-// dx = dy·wᵀ * gelu'(pre) + dres
-static int linear_dx(team *t, const atoll_call *c, void *const *arg, char *error) {
-	const int64_t N = c->dims[0], I = c->dims[1], O = c->dims[2];
+// dx = dy·wᵀ * gelu'(pre) + dres, where g has w.
+static int linear_dx_of(team *t, const atoll_call *c, void *const *arg, gemm g, char *error) {
 	linear_dx_outputs o = {arg[0], arg[3], arg[4]};
-	gemm g = {row_operand(arg[1], N, O, c->precision), weight_operand(arg[2], I, O, c->dims[3] == 0), .precision = c->precision,
-		.store = linear_dx_store, .context = &o, .stored = {o.dx, o.pre, o.dres}, .stored_size = act_size(c->precision)};
+	g.a = row_operand(arg[1], c->dims[0], c->dims[2], c->precision);
+	g.precision = c->precision;
+	g.store = linear_dx_store, g.context = &o;
+	g.stored[0] = o.dx, g.stored[1] = o.pre, g.stored[2] = o.dres;
+	g.stored_size = act_size(c->precision);
 	if (c->precision == DT_F32 && !o.pre) g.plain = o.dx, g.addend = o.dres;
 	return pack_before(&g, t, 0, error) || gemm_run(&g, t, error);
 }
 
-// The same with a w in FORMAT_TWICE. Its words lie where linear.dw will store: a line that only one worker has read is cheaper to write.
+static int linear_dx(team *t, const atoll_call *c, void *const *arg, char *error) {
+	const gemm g = {.b = weight_operand(arg[2], c->dims[1], c->dims[2], c->dims[3] == 0)};
+	return linear_dx_of(t, c, arg, g, error);
+}
+
+// linear_dx_packed: the words lie where linear.dw will store, and a line that only one worker has read is cheaper to write.
 static int linear_dx_packed(team *t, const atoll_call *c, void *const *arg, char *error) {
-	const int64_t N = c->dims[0], I = c->dims[1], O = c->dims[2];
-	linear_dx_outputs o = {arg[0], arg[3], arg[4]};
-	gemm g = {row_operand(arg[1], N, O, c->precision), weight_operand(NULL, I, O, 1), .packed = twice_of(arg[2], O, 1), .columns_apart = 1,
-		.precision = c->precision, .store = linear_dx_store, .context = &o, .stored = {o.dx, o.pre, o.dres}, .stored_size = act_size(c->precision)};
-	if (c->precision == DT_F32 && !o.pre) g.plain = o.dx, g.addend = o.dres;
-	return gemm_run(&g, t, error);
+	const int64_t I = c->dims[1], O = c->dims[2];
+	const gemm g = {.b = weight_operand(NULL, I, O, 1), .packed = twice_of(arg[2], O, 1), .columns_apart = 1};
+	return linear_dx_of(t, c, arg, g, error);
 }
 
 // Column sums, with a running sum for SUM_ROWS rows at a time so that the error does not grow with N. Rows are fetched SUM_AHEAD ahead.
