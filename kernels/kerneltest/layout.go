@@ -117,10 +117,14 @@ func contents(c Case, i int, dtype kernels.DType, values *inputs) ([]byte, error
 	return content, kernels.Narrow(content, x, dtype)
 }
 
-// floats decodes argument i from memory. A word of a packed weight gives its two halves, as whole numbers.
+// floats decodes argument i from memory. A word of a packed weight gives its two halves, as whole numbers, or as bf16 where they are compared so.
 func (l *layout) floats(memory [][]byte, i int) ([]float32, error) {
 	p := l.args[i]
 	raw := memory[p.segment][p.offset:p.end]
+	if updatedWords(l.calls[0].Kernel, p.name) {
+		x := make([]float32, len(raw)/2)
+		return x, kernels.Widen(x, raw, kernels.BF16)
+	}
 	if p.dtype == kernels.I32 {
 		halves := make([]float32, 0, len(raw)/2)
 		for _, h := range kernels.Uint16s(raw) {

@@ -65,9 +65,6 @@ func ruleOf(c Case, arg string) rule {
 	case kernels.GradNorm, kernels.GradNormRest:
 		return rule{relative: 3e-7}
 	}
-	if arg == "packed" { // of adamw.packed: a half of a word, as a whole number, is the next one where a weight's last bits are between them
-		return rule{relative: 1.0 / math.MaxUint16, floor: math.MaxUint16}
-	}
 	return rule{relative: 1e-6} // adamw
 }
 
